@@ -111,7 +111,8 @@ def find_java(oldest: int, wanted: Path | None = None) -> Path:
 class Program:
     """A hawkBit release that is ready to start: which one, and the command without the server's own options.
 
-    `origin` is "release", or "local build" for a jar that someone built and put into the cache.
+    `origin` is "release"; "release libraries" with a starter of ours; or "local build" for a jar that someone
+    built and put into the cache.
     """
 
     version: str
@@ -129,6 +130,7 @@ def resolve(version: str, java: Path | None = None) -> Program:
     try:
         program = find_java(needed_java(version), java)
         if version in _jars.FROM_LIBRARIES:
+            origin = "release libraries"
             libraries = _jars.fetch(_jars.locked_jars(version), _jars.cache_folder() / f"hawkbit-{version}")
             starter = _jars.compiled_starter(program, libraries)
             path = os.pathsep.join(map(str, [starter, *libraries]))
@@ -348,6 +350,8 @@ class HawkbitServer:
 
 def _tail(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    # A Java trace hides its cause between hundreds of frames.
+    lines = [line for line in lines if not re.match(r"\s+(at |\.\.\. \d+ )", line)]
     return f"The last lines of {log}:\n" + "\n".join(lines[-LOG_LINES:])
 
 
