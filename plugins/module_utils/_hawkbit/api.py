@@ -1,0 +1,157 @@
+# Copyright (c) 2026 Fleet Deploy Authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""hawkBit Management API: the server itself. Private to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .._core.errors import AuthFailed, NotFound, Unsupported
+from .._core.transport import Operation, Transport, reads
+from . import rsql
+
+ROOT = "/rest/v1"
+# Larger values are cut down to this one without a word (all releases).
+PAGE = 500
+PARALLEL = 4
+
+LIST_ACTIONS = reads("list actions", "GET", f"{ROOT}/actions")
+READ_CONFIGURATION = reads("read the tenant configuration", "GET", f"{ROOT}/system/configs")
+READ_USER = reads("read who is logged in", "GET", f"{ROOT}/userinfo")
+COUNT_TARGETS = reads("count targets", "GET", f"{ROOT}/targets")
+
+SEED, LEGACY, MODERN = "seed", "legacy", "modern"
+
+
+class Api:
+    """The transport with what all resources of the Management API share.
+
+    The generation decides how an action tells its state. There is no version endpoint, so it is told apart by
+    what C(GET /actions) accepts: 0.3.0M7 and before do not have it (C(seed)), up to 0.9 it does not know the
+    field C(active) (C(legacy)), from 0.10 on it does (C(modern)).
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self._generation: str | None = None
+        self.generation_evidence: str | None = None
+
+    @property
+    def check_mode(self) -> bool:
+        """Whether writes are refused."""
+        return self.transport.check_mode
+
+    @property
+    def generation(self) -> str:
+        """The API generation: C(seed), C(legacy) or C(modern)."""
+        if self._generation is None:
+            self._generation, self.generation_evidence = self._detect()
+        return self._generation
+
+    def _detect(self) -> tuple[str, str]:
+        probe = "GET /rest/v1/actions?q=active==true"
+        try:
+            answer = self.transport.send(
+                LIST_ACTIONS, query={"limit": 1, "q": "active==true"}, accept=(400, 404), shape=dict
+            )
+        except AuthFailed:
+            configuration = self.transport.send(READ_CONFIGURATION, shape=dict).data
+            if "action.cleanup.auto.expiry" in configuration:
+                return MODERN, "the tenant configuration knows action.cleanup.auto.expiry"
+            return LEGACY, "the tenant configuration knows multi.assignments.enabled"
+        if answer.status == 404:
+            self._must_be_hawkbit()
+            return SEED, f"{probe} answers 404"
+        if answer.status == 400:
+            return LEGACY, f"{probe} answers 400"
+        return MODERN, f"{probe} answers 200"
+
+    def _must_be_hawkbit(self) -> None:
+        """Raise unless targets can be listed: a 404 alone may come from any server."""
+        host = self.transport.connection.host
+        try:
+            page = self.transport.send(COUNT_TARGETS, query={"limit": 1}, shape=dict).data
+        except NotFound as error:
+            raise Unsupported(
+                f"url is '{self.transport.connection.url}', but no hawkBit Management API answers there "
+                f"({host} answered {error.status} to {COUNT_TARGETS.path}): give the base address of a hawkBit server.",
+                http=error.http,
+            ) from error
+        if "content" not in page:
+            raise Unsupported(f"{host} answers, but not as a hawkBit server does: check url.")
+
+    def pages(
+        self,
+        operation: Operation,
+        *,
+        values: Mapping[str, Any] | None = None,
+        query: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the objects of a paged list, in order.
+
+        The first page tells the total; the others are fetched a few at a time.
+
+        Args:
+            operation: what to list.
+            values: for its path.
+            query: RSQL.
+            sort: C(field:ASC), several separated by commas.
+            limit: how many objects at most; None for all.
+            parameters: further query parameters.
+        """
+        size = PAGE if limit is None else min(PAGE, limit)
+
+        def fetch(offset: int) -> dict[str, Any]:
+            wanted = {"offset": offset, "limit": size, "q": query, "sort": sort, **(parameters or {})}
+            answer = self.transport.send(operation, values=values, query=wanted, shape=(dict, list))
+            # some lists are not paged in some releases
+            if isinstance(answer.data, list):
+                return {"content": answer.data, "total": len(answer.data)}
+            if not isinstance(answer.data.get("content"), list):
+                raise Unsupported(
+                    f"Cannot {operation.title}: {self.transport.connection.host} answers, but not as a hawkBit server "
+                    "does; check url.",
+                    http={"method": operation.method, "path": operation.path, "status": answer.status},
+                )
+            return answer.data
+
+        first = fetch(0)
+        yield from first["content"][:limit]
+        stop = min(first.get("total", 0), limit if limit is not None else first.get("total", 0))
+        offsets = range(size, stop, size)
+        for page in _in_parallel(fetch, offsets):
+            left = None if limit is None else limit - page["offset"]
+            yield from page["content"][:left]
+
+    def count(self, operation: Operation, *, values: Mapping[str, Any] | None = None, query: str | None = None) -> int:
+        """Return how many objects a paged list has."""
+        page = self.transport.send(operation, values=values, query={"limit": 1, "q": query}, shape=dict).data
+        return int(page.get("total", 0))
+
+    def exact(self, operation: Operation, wanted: Mapping[str, str], query: str) -> Iterator[dict[str, Any]]:
+        """Yield the objects whose fields are exactly these: RSQL ignores case."""
+        for item in self.pages(operation, query=query):
+            if all(item.get(field) == value for field, value in wanted.items()):
+                yield item
+
+    def exists_key(self, name: str, version: str) -> str:
+        """Return the query for a name and a version."""
+        return rsql.both(rsql.equals("name", name), rsql.equals("version", version))
+
+
+def _in_parallel(fetch: Callable[[int], dict[str, Any]], offsets: range) -> Iterator[dict[str, Any]]:
+    """Yield pages in the order of their offsets, a few under way at a time."""
+    if len(offsets) <= 1:
+        for offset in offsets:
+            yield {**fetch(offset), "offset": offset}
+        return
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        for offset, page in zip(offsets, pool.map(fetch, offsets)):
+            yield {**page, "offset": offset}
