@@ -1,0 +1,27 @@
+"""Make this checkout the `fleet.deploy` that every test and every ansible-playbook started by a test finds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def _collections_path() -> Path:
+    """Return the folder above `ansible_collections`, made of a symbolic link where the checkout lies elsewhere."""
+    if CHECKOUT.parts[-3:] == ("ansible_collections", "fleet", "deploy"):
+        return CHECKOUT.parents[2]
+    base = CHECKOUT / ".cache" / "collections"
+    link = base / "ansible_collections" / "fleet" / "deploy"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        try:
+            link.symlink_to(os.path.relpath(CHECKOUT, link.parent))
+        except FileExistsError:  # another pytest made it in the meantime
+            pass
+    return base
+
+
+# first on the path, so that an installed copy of the collection cannot be tested by mistake
+os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(_collections_path())
