@@ -91,6 +91,12 @@ def _sound(path: Path, jar: Jar) -> bool:
     return zipfile.is_zipfile(path)
 
 
+def _corrupt(path: Path) -> bool:
+    """Whether a member of a jar differs from its own checksum; the only check there is for a jar without a pin."""
+    with zipfile.ZipFile(path) as jar:
+        return jar.testzip() is not None
+
+
 def _by_jgo(jar: Jar, folder: Path) -> Path:
     """Download one jar below `folder`, or find it in the user's own Maven folder."""
     group, artifact, version = jar.coordinates.split(":")
@@ -136,8 +142,9 @@ def _by_maven(jars: list[Jar], folder: Path) -> None:
     command = [maven, "-q", "-B", "-ntp", "-f", str(project), MAVEN_COPY, f"-DoutputDirectory={folder}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=MAVEN_SECONDS, stdin=subprocess.DEVNULL)
     if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if "[ERROR]" in line] or [f"status {done.returncode}"]
-        raise RuntimeError(f"Maven failed: {lines[0].removeprefix('[ERROR] ')[:300]}")
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+        lines = [line for line in plain.splitlines() if "[ERROR]" in line] or [f"status {done.returncode}"]
+        raise RuntimeError(f"Maven failed: {_short(RuntimeError(lines[0]))}")
 
 
 @contextlib.contextmanager
@@ -174,7 +181,7 @@ def fetch(jars: list[Jar], folder: Path) -> list[Path]:
                 ) from error
             found = [work / jar.name for jar in missing]
         for jar, path in zip(missing, found, strict=True):
-            if not _sound(path, jar):
+            if not _sound(path, jar) or _corrupt(path):
                 raise Unavailable(f"{jar.name} as downloaded is damaged or not the pinned file")
             # The file may lie in the user's Maven folder, which stays as it is: copy, then rename.
             complete = work / f"{jar.name}.complete"
@@ -184,9 +191,11 @@ def fetch(jars: list[Jar], folder: Path) -> list[Path]:
 
 
 def _short(error: BaseException) -> str:
-    """First line of an error without the object addresses and pools that requests puts in."""
+    """What went wrong, in a few words."""
+    if isinstance(error, requests.RequestException):
+        return "the Maven repository cannot be reached"
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return re.sub(r"<[^>]*>:? ?", "", text)[:200].rstrip(".")
+    return text.removeprefix("[ERROR] ")[:200].rstrip(". ")
 
 
 def can_fetch(version: str) -> str:
@@ -210,7 +219,7 @@ def can_fetch(version: str) -> str:
             for base in MavenContext().remote_repos.values()
         ]
     except requests.RequestException as error:
-        raise Unavailable(f"the Maven repository cannot be reached: {_short(error)}") from None
+        raise Unavailable(_short(error)) from None
     if 200 not in answers:
         raise Unavailable(f"the Maven repository does not have {jar.coordinates} (HTTP {answers[0]})")
     return "download"
