@@ -188,7 +188,7 @@ def run(task: Task) -> dict[str, Any]:
     task.redactor.add(*(item["security_token"] for item in wanted))
     targets = connect(task).targets
     if params["state"] == "present":
-        plan = targets.plan_present(wanted, params["update_security_token"])
+        plan = targets.plan_present(wanted, overwrite_token=params["update_security_token"] == "always")
     else:
         plan = targets.plan_absent([item["controller_id"] for item in wanted])
     if not task.check_mode:

@@ -59,7 +59,9 @@ SETTLE_PAUSES = (0.0, 0.5, 1.5)
 MAX_BODY = 256 * 1024 * 1024
 MAX_REDIRECTS = 5
 EXCERPT = 200
-HANDSHAKE = re.compile(r"(?i)handshake|wrong.version.number|unknown.protocol|unsupported.protocol|record.layer.failure|hostname")
+HANDSHAKE = re.compile(
+    r"(?i)handshake|wrong.version.number|unknown.protocol|unsupported.protocol|record.layer.failure|hostname"
+)
 
 MISSING_REQUESTS = (
     "The Python library requests is needed and {python} does not have it: install it for that interpreter, "
@@ -246,8 +248,10 @@ class Transport:
         asked = error.details.get("retry_after")
         pause = backoff(attempt, asked, least)
         patience = min(patience, self.deadline.remaining())
-        # a page that is not JSON seldom gets better: a wrong address must not cost a quarter of a minute
-        tries = min(2, 1 + self.connection.request_retries) if isinstance(error, BadAnswer) else 1 + self.connection.request_retries
+        tries = 1 + self.connection.request_retries
+        if isinstance(error, BadAnswer):
+            # a page that is not JSON seldom gets better: a wrong address must not cost a quarter of a minute
+            tries = min(2, tries)
         if attempt >= tries or pause > patience:
             if asked and asked > patience:
                 error.msg += f" The server asks to wait {asked:.0f} seconds, which is longer than this task may take."
@@ -432,7 +436,10 @@ class _Call:
         details = {} if failure.retry_after is None else {"retry_after": failure.retry_after}
         if failure.status == 429 and not self.transport.rules.is_quota(failure):
             return RateLimited(
-                f"{self._subject()}: {host} answered 429, too many requests.", sent=False, http=failure.http, details=details
+                f"{self._subject()}: {host} answered 429, too many requests.",
+                sent=False,
+                http=failure.http,
+                details=details,
             )
         if failure.status in GATEWAY_TROUBLE:
             return Unreachable(
@@ -469,9 +476,7 @@ class _Call:
             what = f"{connection.host} did not answer within {connection.request_timeout:g} seconds."
         else:
             what = f"the connection to {connection.host} broke ({words})."
-        return Unreachable(
-            f"{self._subject()}: {self.transport.redactor.clean(what)}", sent=not never_sent, http=http
-        )
+        return Unreachable(f"{self._subject()}: {self.transport.redactor.clean(what)}", sent=not never_sent, http=http)
 
     def _subject(self) -> str:
         return f"Cannot {self.operation.title}"

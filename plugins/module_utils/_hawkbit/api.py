@@ -25,6 +25,7 @@ READ_USER = reads("read who is logged in", "GET", f"{ROOT}/userinfo")
 COUNT_TARGETS = reads("count targets", "GET", f"{ROOT}/targets")
 
 SEED, LEGACY, MODERN = "seed", "legacy", "modern"
+CONFIGURATION_KEYS = {"multi.assignments.enabled": LEGACY, "action.cleanup.auto.expiry": MODERN}
 
 
 class Api:
@@ -59,10 +60,12 @@ class Api:
                 LIST_ACTIONS, query={"limit": 1, "q": "active==true"}, accept=(400, 404), shape=dict
             )
         except AuthFailed:
+            # a user may read some keys only, so a missing one proves nothing
             configuration = self.transport.send(READ_CONFIGURATION, shape=dict).data
-            if "action.cleanup.auto.expiry" in configuration:
-                return MODERN, "the tenant configuration knows action.cleanup.auto.expiry"
-            return LEGACY, "the tenant configuration knows multi.assignments.enabled"
+            for key, generation in CONFIGURATION_KEYS.items():
+                if key in configuration:
+                    return generation, f"the tenant configuration knows {key}"
+            raise
         if answer.status == 404:
             self._must_be_hawkbit()
             return SEED, f"{probe} answers 404"

@@ -26,9 +26,7 @@ def error_code(body: Any) -> str:
     code = body.get("errorCode") if isinstance(body, dict) else None
     if not isinstance(code, str):
         return ""
-    code = code.lower()
-    if code.startswith(PREFIX):
-        code = code[len(PREFIX) :]
+    code = code.lower().removeprefix(PREFIX)
     return OLD_SPELLINGS.get(code, code)
 
 
@@ -46,7 +44,7 @@ def make_error(failure: Failure) -> FleetError | None:
             "or token.",
             http=failure.http,
         )
-    if not isinstance(body, dict) or "message" not in body and "errorCode" not in body:
+    if not isinstance(body, dict) or not {"message", "errorCode"} & set(body):
         return None
     code = error_code(body)
     message = str(body.get("message") or body.get("errorCode"))
@@ -57,10 +55,7 @@ def make_error(failure: Failure) -> FleetError | None:
         text += " This is a limit of the server, so waiting does not help."
     elif kind is AuthFailed:
         text += " The user lacks a permission."
-    error = kind(
-        f"{text.rstrip('.')}. (HTTP {failure.status})", message=message, details=details, http=failure.http
-    )
-    return error
+    return kind(f"{text.rstrip('.')}. (HTTP {failure.status})", message=message, details=details, http=failure.http)
 
 
 def _kind(status: int, code: str) -> type[FleetError]:

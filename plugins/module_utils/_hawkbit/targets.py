@@ -32,7 +32,7 @@ CREATE_CHUNK = 500
 # option -> field of the API
 FIELDS = {"name": "name", "description": "description", "address": "address"}
 LENGTHS = {"controller_id": 256, "name": 128, "description": 512, "address": 512, "security_token": 128}
-SECRET = "securityToken"
+HIDDEN_FIELD = "securityToken"
 HIDDEN = "(not shown)"
 _MARKUP = re.compile(r"<[^>]+>")
 
@@ -84,12 +84,12 @@ class Targets:
         """Return the targets among these ids that exist, by id."""
         return {controller_id: without_secret(item) for controller_id, item in self._find_raw(controller_ids).items()}
 
-    def plan_present(self, wanted: list[Mapping[str, Any]], update_security_token: str = "on_create") -> TargetPlan:
+    def plan_present(self, wanted: list[Mapping[str, Any]], overwrite_token: bool = False) -> TargetPlan:
         """Plan to make targets as wanted.
 
         Args:
             wanted: C(controller_id) and what else is given of name, description, address, security_token.
-            update_security_token: C(on_create), or C(always) to set the token of existing targets as well.
+            overwrite_token: whether existing targets get the token as well.
         """
         check(wanted)
         found = self._find_raw(item["controller_id"] for item in wanted)
@@ -102,15 +102,15 @@ class Targets:
             if present is None:
                 shown = {"name": controller_id, **body, **({"security_token": HIDDEN} if token else {})}
                 plan.create.append(Change(controller_id, after=shown))
-                secret = {SECRET: token} if token else {}
+                secret = {HIDDEN_FIELD: token} if token else {}
                 plan.create_bodies.append({"controllerId": controller_id, "name": controller_id, **body, **secret})
                 continue
             # an empty field is absent from the answer
             change = {name: value for name, value in body.items() if (present.get(name) or "") != value}
             before = {name: present.get(name) for name in change}
             after: dict[str, Any] = dict(change)
-            if token and update_security_token == "always" and present.get(SECRET) != token:
-                change[SECRET] = token
+            if token and overwrite_token and present.get(HIDDEN_FIELD) != token:
+                change[HIDDEN_FIELD] = token
                 before["security_token"], after["security_token"] = HIDDEN, f"{HIDDEN}, changed"
             if change:
                 plan.update.append(Change(controller_id, before, after))
@@ -193,7 +193,7 @@ class Targets:
 
 def without_secret(target: Mapping[str, Any]) -> dict[str, Any]:
     """Return a target as the API has it, without its security token."""
-    return {name: value for name, value in target.items() if name != SECRET}
+    return {name: value for name, value in target.items() if name != HIDDEN_FIELD}
 
 
 def check(wanted: Iterable[Mapping[str, Any]]) -> None:
@@ -208,7 +208,7 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
     for item in wanted:
         controller_id = item["controller_id"]
         if not controller_id or re.search(r"\s", controller_id):
-            raise InvalidInput(f"controller_id is '{controller_id}': give an id without blanks, of 1 to 256 characters.")
+            raise InvalidInput(f"controller_id is '{controller_id}': give 1 to 256 characters without blanks.")
         if re.search(r"[/\\;%]", controller_id):
             raise InvalidInput(
                 f"controller_id is '{controller_id}': hawkBit cannot be asked for ids with one of / \\ ; % in them."
@@ -221,7 +221,7 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
             if value is None:
                 continue
             if len(value) > most:
-                raise InvalidInput(f"{name} of target '{controller_id}' has {len(value)} characters: {most} is the most.")
+                raise InvalidInput(f"{name} of '{controller_id}' is {len(value)} characters long: {most} is the most.")
             if value == "" and name in ("name", "security_token"):
                 raise InvalidInput(f"{name} of target '{controller_id}' is empty: give at least one character.")
             if name != "address" and _MARKUP.search(value):
