@@ -156,6 +156,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "security_token": {"type": "str", "no_log": True},
 }
 
+OVERWRITES = {"on_create": False, "always": True}
+
 SPEC = connection_spec(PLATFORM).merge(
     ArgumentSpec(
         {
@@ -163,7 +165,7 @@ SPEC = connection_spec(PLATFORM).merge(
             **FIELDS,
             "update_security_token": {
                 "type": "str",
-                "choices": ["on_create", "always"],
+                "choices": list(OVERWRITES),
                 "default": "on_create",
                 "no_log": False,
             },
@@ -188,7 +190,7 @@ def run(task: Task) -> dict[str, Any]:
     task.redactor.add(*(item["security_token"] for item in wanted))
     targets = connect(task).targets
     if params["state"] == "present":
-        plan = targets.plan_present(wanted, overwrite_token=params["update_security_token"] == "always")
+        plan = targets.plan_present(wanted, overwrite_token=OVERWRITES[params["update_security_token"]])
     else:
         plan = targets.plan_absent([item["controller_id"] for item in wanted])
     if not task.check_mode:

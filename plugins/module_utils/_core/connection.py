@@ -120,13 +120,14 @@ def _check_limits(options: Mapping[str, Any]) -> None:
 
 
 def _check_url(url: str) -> None:
+    example = "give an address such as https://updates.example.com"
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-    except ValueError:
-        usable = False
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
+    except ValueError as error:
+        raise InvalidInput(f"url is '{_without_userinfo(url)}', which is no address: {example}.") from error
     if not usable:
-        raise InvalidInput(f"url is '{_without_userinfo(url)}': give an address such as https://updates.example.com.")
+        raise InvalidInput(f"url is '{_without_userinfo(url)}': {example}.")
     if parts.username or parts.password:
         raise InvalidInput("url contains credentials: give them in username and password instead.")
     if parts.query or parts.fragment:

@@ -34,4 +34,5 @@ def run_module(spec: ArgumentSpec, run: Callable[[Task], dict[str, Any]]) -> Non
         result = run(task)
     except FleetError as error:
         module.fail_json(**error.render())
-    module.exit_json(**result)
+    else:
+        module.exit_json(**result)

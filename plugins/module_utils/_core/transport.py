@@ -302,7 +302,7 @@ class Transport:
             return request
         if connection.username is not None and connection.password is not None:
             # bytes: requests would encode text as Latin-1 and fail on other characters
-            return HTTPBasicAuth(connection.username.encode(), connection.password.encode())(request)
+            HTTPBasicAuth(connection.username.encode(), connection.password.encode())(request)
         return request
 
 

@@ -117,13 +117,14 @@ class Api:
             # some lists are not paged in some releases
             if isinstance(answer.data, list):
                 return {"content": answer.data, "total": len(answer.data)}
-            if not isinstance(answer.data.get("content"), list):
+            page: dict[str, Any] = answer.data
+            if not isinstance(page.get("content"), list):
                 raise Unsupported(
                     f"Cannot {operation.title}: {self.transport.connection.host} answers, but not as a hawkBit server "
                     "does; check url.",
                     http={"method": operation.method, "path": operation.path, "status": answer.status},
                 )
-            return answer.data
+            return page
 
         first = fetch(0)
         yield from first["content"][:limit]

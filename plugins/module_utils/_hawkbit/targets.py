@@ -59,7 +59,7 @@ class Targets:
     def __init__(self, api: Api) -> None:
         self.api = api
 
-    def list(
+    def search(
         self, query: str | None = None, sort: str | None = None, limit: int | None = None
     ) -> Iterator[dict[str, Any]]:
         """Yield targets in the server's order, each once, though paging may show one twice while devices register."""
