@@ -104,7 +104,7 @@ def _by_jgo(jar: Jar, folder: Path) -> Path:
         context = MavenContext(repo_cache=folder, local_repos=known, timeout=HTTP_SECONDS)
         component = context.project(group, artifact).at_version(version)
         try:
-            path = component.artifact().resolve()
+            path = Path(component.artifact().resolve())
         except RuntimeError:
             # jgo tells "not there" and "refused" apart in no way.
             name = f"{component.path_prefix.as_posix()}/{jar.name}"
@@ -140,7 +140,9 @@ def _by_maven(jars: list[Jar], folder: Path) -> None:
         encoding="utf-8",
     )
     command = [maven, "-q", "-B", "-ntp", "-f", str(project), MAVEN_COPY, f"-DoutputDirectory={folder}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=MAVEN_SECONDS, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=MAVEN_SECONDS, stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
         lines = [line for line in plain.splitlines() if "[ERROR]" in line] or [f"status {done.returncode}"]
@@ -246,7 +248,9 @@ def compiled_starter(java: Path, libraries: list[Path]) -> Path:
         output = Path(temporary) / "classes"
         command = [str(java), "-jar", str(compiler), "-source", "8", "-target", "8", "-nowarn"]
         command += ["-cp", os.pathsep.join(map(str, libraries)), "-d", str(output), str(STARTER_SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+        )
         if done.returncode:
             raise RuntimeError(f"{STARTER_SOURCE.name} does not compile:\n{done.stdout}{done.stderr}")
         if folder.exists():

@@ -6,11 +6,21 @@ import atexit
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 STOP_SECONDS = 10.0
+
+
+def end_signal() -> threading.Event:
+    """An event that Ctrl-C or SIGTERM sets, so that a program can end in order. Call it in the main thread."""
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    return told
 
 
 class Supervised:

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import re
-import signal
 import socket
 import ssl
 import struct
@@ -36,12 +35,15 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from servers._loop import LoopThread
+from servers._process import end_signal
 
 __all__ = ["FAULTS", "Fault", "FaultProxy", "Record"]
 
 CAP = 64 * 1024
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONTROL = "/__proxy__/"
+DELIVERY_CHECKS = 1000
+DELIVERY_SECONDS = 0.005
 # RFC 9110, 7.6.1: these belong to one connection and are not passed on. Expect was answered here.
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
@@ -385,10 +387,19 @@ class FaultProxy:
         )
         self.wire.append(record)
         rule = next((rule for rule in self.faults if rule.takes(record)), None)
-        if rule is None:
-            return await self._pass_on(request, record)
-        record.fault = rule.fault
-        return await self._break(request, record, rule)
+        try:
+            if rule is None:
+                return await self._pass_on(request, record)
+            record.fault = rule.fault
+            return await self._break(request, record, rule)
+        except aiohttp.ClientConnectorError as error:
+            record.acted, record.status = False, 502
+            return web.Response(status=502, text=f"fault proxy: {self.target_url} cannot be reached: {error}\n")
+        except (aiohttp.ClientError, ConnectionError):
+            # The server or the client broke the connection: the other side sees the same.
+            record.status = None
+            await _reset(request)
+            return web.Response()
 
     @contextlib.asynccontextmanager
     async def _upstream(self, request: web.BaseRequest, record: Record) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -416,25 +427,16 @@ class FaultProxy:
             yield answer
 
     async def _pass_on(self, request: web.BaseRequest, record: Record, delay: float = 0.0) -> web.StreamResponse:
-        try:
-            async with self._upstream(request, record) as answer:
-                await asyncio.sleep(delay)
-                response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_end_to_end(answer))
-                record.status = answer.status
-                await response.prepare(request)
-                async for chunk in answer.content.iter_any():
-                    record.response.add(chunk)
-                    await response.write(chunk)
-                await response.write_eof()
-                return response
-        except aiohttp.ClientConnectorError as error:
-            record.acted, record.status = False, 502
-            return web.Response(status=502, text=f"fault proxy: {self.target_url} cannot be reached: {error}\n")
-        except (aiohttp.ClientError, ConnectionError):
-            # The server (or the client) broke the connection: what the other side sees is the same.
-            record.status = None
-            await _reset(request)
-            return web.Response()
+        async with self._upstream(request, record) as answer:
+            await asyncio.sleep(delay)
+            response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_end_to_end(answer))
+            record.status = answer.status
+            await response.prepare(request)
+            async for chunk in answer.content.iter_any():
+                record.response.add(chunk)
+                await response.write(chunk)
+            await response.write_eof()
+            return response
 
     async def _break(self, request: web.BaseRequest, record: Record, rule: Fault) -> web.StreamResponse:
         if rule.fault == "slow":
@@ -506,9 +508,11 @@ async def _reset(request: web.BaseRequest, part: bytes = b"") -> None:
     wire: socket.socket = transport.get_extra_info("socket")
     if part:
         transport.write(part)
-        # A reset throws away what is not yet delivered.
-        while transport.get_write_buffer_size() or _unsent(wire):
-            await asyncio.sleep(0.005)
+        # A reset throws away what is not yet delivered; a client that never reads is not waited for.
+        for _ in range(DELIVERY_CHECKS):
+            if not transport.get_write_buffer_size() and not _unsent(wire):
+                break
+            await asyncio.sleep(DELIVERY_SECONDS)
     # Linger of zero seconds: close() then sends RST instead of FIN.
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
@@ -528,10 +532,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="port on loopback (default: a free one)")
     parser.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate that nobody trusts")
     options = parser.parse_args(arguments)
+    told = end_signal()
     with FaultProxy(options.target, tls=options.tls, port=options.port) as proxy:
         about = {"url": proxy.url, "ca_path": str(proxy.ca_path) if proxy.tls else None}
         print(json.dumps(about), flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        told.wait()
     return 0
 
 

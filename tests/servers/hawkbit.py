@@ -13,12 +13,10 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +28,7 @@ import requests
 
 from servers import _jars
 from servers._jars import Unavailable
-from servers._process import Supervised
+from servers._process import Supervised, end_signal
 
 __all__ = ["DEFAULT_VERSIONS", "HawkbitServer", "Program", "Unavailable", "generation", "resolve", "start_any"]
 
@@ -70,7 +68,7 @@ def needed_java(version: str) -> int:
 def java_version(java: Path) -> int:
     """Major version of a `java` program, 0 if it does not run."""
     try:
-        done = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([str(java), "-version"], check=False, capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return 0
     match = re.search(r'version "(\d+)', done.stderr)
@@ -134,7 +132,7 @@ def resolve(version: str, java: Path | None = None) -> Program:
             libraries = _jars.fetch(_jars.locked_jars(version), _jars.cache_folder() / f"hawkbit-{version}")
             starter = _jars.compiled_starter(program, libraries)
             path = os.pathsep.join(map(str, [starter, *libraries]))
-            start = (*OLD_SPRING_OPTIONS, "-cp", path, _jars.STARTER)
+            start: tuple[str, ...] = (*OLD_SPRING_OPTIONS, "-cp", path, _jars.STARTER)
         else:
             [jar] = _jars.fetch([_jars.server_jar(version)], _jars.cache_folder())
             held = _jars.contained_version(jar)
@@ -385,12 +383,10 @@ def _list() -> None:
 
 
 def _serve(version: str, port: int, log: Path | None) -> None:
-    done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
+    done = end_signal()
     with HawkbitServer(version=version, port=port, log_path=log) as server:
-        keys = ("url", "username", "password", "reader", "reader_password", "gateway_token", "tenant")
-        keys += ("version", "generation", "origin")
+        keys = ["url", "username", "password", "reader", "reader_password", "gateway_token", "tenant"]
+        keys += ["version", "generation", "origin"]
         print(json.dumps({key: getattr(server, key) for key in keys}), flush=True)
         while server.running and not done.wait(0.5):
             pass
