@@ -10,6 +10,7 @@ from .._core.connection import connect_options
 from .._core.task import Task
 from .._core.transport import Transport
 from .api import Api
+from .distribution_sets import DistributionSets
 from .rules import RULES
 from .targets import Targets
 
@@ -22,6 +23,7 @@ class Hawkbit:
     def __init__(self, transport: Transport) -> None:
         self.api = Api(transport)
         self.targets = Targets(self.api)
+        self.distribution_sets = DistributionSets(self.api)
 
 
 def connect(task: Task) -> Hawkbit:
