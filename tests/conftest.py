@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -16,10 +17,8 @@ def _collections_path() -> Path:
     link = base / "ansible_collections" / "fleet" / "deploy"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
-        try:
+        with contextlib.suppress(FileExistsError):  # another pytest may make it at the same time
             link.symlink_to(os.path.relpath(CHECKOUT, link.parent))
-        except FileExistsError:  # another pytest made it in the meantime
-            pass
     return base
 
 

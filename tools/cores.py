@@ -3,7 +3,8 @@
     python tools/cores.py                          list the matrix and what of it this machine can run
     python tools/cores.py --ensure oldest newest   make these environments, print them as JSON
 
-An environment holds ansible-core and what the tests need (requirements-test.txt); it lies in .cache/cores and is made once.
+An environment holds ansible-core and what the tests need (requirements-test.txt). It lies in .cache/cores and is made
+once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import fcntl
 import functools
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -92,7 +94,9 @@ def interpreter(python: str) -> Path | None:
     question = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
     for candidate in candidates:
         if os.access(candidate, os.X_OK):
-            answer = subprocess.run([candidate, "-c", question], capture_output=True, text=True, check=False, timeout=60)
+            answer = subprocess.run(
+                [candidate, "-c", question], capture_output=True, text=True, check=False, timeout=60
+            )
             if answer.returncode == 0 and answer.stdout.strip() == python:
                 return Path(candidate)
     return None
@@ -101,6 +105,12 @@ def interpreter(python: str) -> Path | None:
 def available() -> list[Core]:
     """Return the pairs of the matrix that this machine has a Python for, oldest first."""
     return [core for core in MATRIX if interpreter(core.python)]
+
+
+def own() -> Core | None:
+    """Return the pair of this very process, if the matrix has it."""
+    here = (importlib.metadata.version("ansible-core"), f"{sys.version_info.major}.{sys.version_info.minor}")
+    return next((core for core in MATRIX if (core.version, core.python) == here), None)
 
 
 def select(word: str) -> Core:
@@ -134,9 +144,13 @@ def ensure(core: Core) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.exists() and stamp.read_text() == wanted and (core.directory / "bin" / "python").exists():
             return core.directory
-        print(f"fleet.deploy: installing ansible-core {core.version} for Python {core.python} (once) …", file=sys.stderr)
+        print(
+            f"fleet.deploy: installing ansible-core {core.version} for Python {core.python} (once) …", file=sys.stderr
+        )
         shutil.rmtree(core.directory, ignore_errors=True)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+        }
         python = str(core.directory / "bin" / "python")
         pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--compile"]
         for command in ([str(base), "-m", "venv", str(core.directory)], [*pip, "-r", str(REQUIREMENTS), *core.pins]):
