@@ -33,7 +33,8 @@ attributes:
       - This module only reads.
 """
 
-    HAWKBIT = r"""
+    # not "HAWKBIT": Ansible would read fleet.deploy.attributes.hawkbit as the file hawkbit.py beside this one
+    GROUP_HAWKBIT = r"""
 options: {}
 attributes:
   action_group:

@@ -18,7 +18,7 @@ description:
 extends_documentation_fragment:
   - fleet.deploy.hawkbit
   - fleet.deploy.attributes
-  - fleet.deploy.attributes.hawkbit
+  - fleet.deploy.attributes.group_hawkbit
 attributes:
   check_mode:
     support: full

@@ -20,6 +20,7 @@ def documented_groups(module: Path) -> list[str]:
     doc: dict[str, Any] = get_docstring(
         str(module), fragment_loader, collection_name="fleet.deploy", is_module=True, plugin_type="module"
     )[0]
+    assert "action_group" in doc["attributes"], "extend the documentation by fleet.deploy.attributes.group_hawkbit"
     membership = doc["attributes"]["action_group"]["membership"]
     return [membership] if isinstance(membership, str) else list(membership)
 
