@@ -142,7 +142,7 @@ def ansible_lint(place: Place) -> None:
 def docs_lint(place: Place) -> None:
     """Check the documentation of plugins and roles, their references and the pages of docs/docsite."""
     place.run(
-        place.program("antsibull-docs"), "lint-collection-docs", "--plugin-docs", "--skip-rstcheck",
+        place.program("antsibull-docs"), "lint-collection-docs", "--plugin-docs",
         "--validate-collection-refs", "self", "--disallow-unknown-collection-refs", ".",
     )  # fmt: skip
 
@@ -210,7 +210,9 @@ def artifact(place: Place) -> None:
     print(f"{file.name}: {len(names)} files, {size // 1024} KiB", flush=True)
 
     installed = place.base / "installed"
-    only = {"ANSIBLE_COLLECTIONS_PATH": str(installed)}  # with the copy on the path, galaxy would see no need to install
+    only = {
+        "ANSIBLE_COLLECTIONS_PATH": str(installed)
+    }  # with the copy on the path, galaxy would see no need to install
     place.run(place.program("ansible-galaxy"), "collection", "install", "--offline", "-p", installed, file, **only)
     playbooks = sorted((place.stage / "playbooks").glob("*.yml"))
     if playbooks:
