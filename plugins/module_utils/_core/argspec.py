@@ -99,7 +99,8 @@ def gate_spec() -> ArgumentSpec:
     return ArgumentSpec(
         {
             "wait_until": {"type": "str", "choices": ["created", "online", "all"], "default": "all"},
-            "min_success_percentage": {"type": "float", "default": 100.0},
+            # 100 unless another threshold is given, see Gate
+            "min_success_percentage": {"type": "float"},
             "max_failures": {"type": "int"},
             "max_failure_percentage": {"type": "float"},
             "min_reported": {"type": "int", "default": 1},

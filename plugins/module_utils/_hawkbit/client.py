@@ -9,6 +9,7 @@ from __future__ import annotations
 from .._core.connection import connect_options
 from .._core.task import Task
 from .._core.transport import Transport
+from .actions import Actions
 from .api import Api
 from .distribution_sets import DistributionSets
 from .rules import RULES
@@ -22,6 +23,7 @@ class Hawkbit:
 
     def __init__(self, transport: Transport) -> None:
         self.api = Api(transport)
+        self.actions = Actions(self.api)
         self.targets = Targets(self.api)
         self.distribution_sets = DistributionSets(self.api)
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,11 @@ from .api import Api
 
 # How many alternatives a message names.
 SHOWN = 10
+# The same in 0.3.0M7 to 1.0.4.
+LENGTHS = {"name": 128, "version": 64, "type": 64, "description": 512, "vendor": 256}
+KEYS = ("name", "version", "type")
+# What all releases refuse; 0.3.0M7 refuses a little more.
+_MARKUP = re.compile(r"<[A-Za-z][^>]*>|<!--.*-->", re.DOTALL)
 
 
 def find(
@@ -23,7 +29,7 @@ def find(
 ) -> dict[str, Any] | None:
     """Return the one object of this name, version and type, None when there is none.
 
-    Name and version are unique up to 0.8; from 0.9 on objects of different types may share them.
+    Software modules of different types may share name and version, distribution sets from 0.9 on.
 
     Args:
         api: where to look.
@@ -36,12 +42,22 @@ def find(
     Raises:
         InvalidInput: there are several and no type tells them apart.
     """
-    wanted = {"name": name, "version": version, **({"type": type_key} if type_key is not None else {})}
-    found = list(api.exact(operation, wanted, api.exists_key(name, version)))
+    found = find_all(api, operation, name, version, type_key)
     if len(found) > 1:
-        types = ", ".join(sorted(str(item.get("type")) for item in found))
-        raise InvalidInput(f"{option} '{name}' version '{version}' exists with several types ({types}): give its type.")
+        types = ", ".join(sorted(f"'{item.get('type')}'" for item in found))
+        raise InvalidInput(
+            f"{option} '{name}' version '{version}' is there several times, with the types {types}: give its type too."
+        )
     return found[0] if found else None
+
+
+def find_all(
+    api: Api, operation: Operation, name: str, version: str, type_key: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the objects of this name and version, of one type or of any."""
+    wanted = {"name": name, "version": version, **({"type": type_key} if type_key is not None else {})}
+    # 0.3.0M7 lists software modules that were removed after use
+    return [item for item in api.exact(operation, wanted, api.exists_key(name, version)) if not item.get("deleted")]
 
 
 def require(
@@ -56,14 +72,53 @@ def require(
     if found is not None:
         return found
     of_type = "" if type_key is None else f" of type '{type_key}'"
-    others = list(api.exact(operation, {"name": name}, rsql.equals("name", name)))
-    raise InvalidInput(f"{option} '{name}' version '{version}'{of_type} does not exist: {_what_there_is(name, others)}")
+    others = api.exact(operation, {"name": name}, rsql.equals("name", name))
+    rest = _what_there_is(name, (item for item in others if not item.get("deleted")))
+    raise InvalidInput(f"{option} '{name}' version '{version}'{of_type} does not exist: {rest}")
 
 
 def _what_there_is(name: str, others: Iterable[Mapping[str, Any]]) -> str:
-    """Return the second half of a sentence: what to choose from."""
-    shown = [f"'{item.get('version')}' ({item.get('type')})" for item in others]
+    """Return the second half of a sentence: what to choose from, the newest last."""
+    shown = [f"'{item.get('version')}' (type '{item.get('type')}')" for item in others]
     if not shown:
         return f"there is none named '{name}'; create it first, or check the spelling (upper and lower case differ)."
-    more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
-    return f"there are the versions {', '.join(shown[-SHOWN:])}{more}."
+    if len(shown) > SHOWN:
+        return f"of the {len(shown)} versions that there are, the last ones are {', '.join(shown[-SHOWN:])}."
+    return f"there is version {', '.join(shown)}."
+
+
+def check_texts(values: Mapping[str, Any], of: str = "") -> None:
+    """Refuse what the server would refuse or change, before anything is written.
+
+    Args:
+        values: some of name, version, type, description, vendor; None means not given.
+        of: the object in messages, where the options are not those of the task itself.
+
+    Raises:
+        InvalidInput: names the option, the value and what would be right.
+    """
+    for name, most in LENGTHS.items():
+        value = values.get(name)
+        if value is None:
+            continue
+        label = f"{name} of {of}" if of else name
+        if name in KEYS:
+            if not value.strip():
+                raise InvalidInput(f"{label} is empty: give at least one character.")
+            if value != value.strip():
+                raise InvalidInput(
+                    f"{label} is '{value}': hawkBit cuts blanks at the ends off, so give it without them."
+                )
+        if len(value.strip()) > most:
+            raise InvalidInput(f"{label} is {len(value.strip())} characters long: {most} is the most.")
+        if _MARKUP.search(value):
+            raise InvalidInput(f"{label} is '{value}', which looks like HTML: hawkBit refuses that, so leave it out.")
+
+
+def text_changes(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts to write: those given that the object has otherwise.
+
+    The server cuts blanks off the ends (a block in YAML ends in a line end) and leaves empty fields out.
+    """
+    given = {name: value.strip() for name, value in wanted.items() if value is not None}
+    return {name: value for name, value in given.items() if (found.get(name) or "") != value}

@@ -1,0 +1,130 @@
+# Copyright (c) 2026 Fleet Deploy Authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Following a deployment to its end, the same for all platforms. Private to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .deployment import Counts, Device, Gate, Report, verdict
+from .errors import AbortedElsewhere, FleetError, ThresholdExceeded, Unreachable, WaitTimeout
+from .task import Task
+from .waiter import Waiter
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A deployment at one moment.
+
+    Args:
+        counts: its devices by state.
+        native_state: the platform's word for the whole, where it has one.
+        failed: devices that failed, without what takes further requests to find out.
+        offline: how many of the open devices are switched off; only filled in when it matters.
+        over: the platform's word that nothing more will happen, whatever the counts say.
+        broken: why the platform itself has given up.
+    """
+
+    counts: Counts
+    native_state: str | None = None
+    failed: list[Device] = field(default_factory=list)
+    offline: int = 0
+    over: bool = False
+    broken: str | None = None
+
+    def reachable(self) -> Counts:
+        """Return the counts without the open devices that are switched off."""
+        pending = max(0, self.counts.pending - self.offline)
+        running = self.counts.running - (self.offline - (self.counts.pending - pending))
+        return replace(
+            self.counts, selected=self.counts.selected - self.offline, pending=pending, running=max(0, running)
+        )
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the platform must be able to do for a wait.
+
+    Args:
+        subject: name for messages, with a capital first letter.
+        poll: returns how it stands; cheap when nothing has moved.
+        report: makes the result from a snapshot and one of the states of a deployment.
+        abort: stops what is still open.
+        attach: the options with which this wait can be taken up again.
+    """
+
+    subject: str
+    poll: Callable[[], Snapshot]
+    report: Callable[[Snapshot, str], Report]
+    abort: Callable[[], None]
+    attach: dict[str, Any]
+
+
+def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
+    """Wait until a deployment is good enough.
+
+    Returns:
+        The report of its last state; state C(timed_out) when C(on_timeout=continue).
+
+    Raises:
+        ThresholdExceeded: the gate is broken; AbortedElsewhere: somebody else stopped it; WaitTimeout: time is
+            up. Each carries the whole report, and C(on_failure) or C(on_timeout) has been carried out.
+    """
+    params = task.params
+    waits_for_all = params["wait_until"] == "all"
+    last: list[Snapshot] = []
+    said: list[str] = []
+
+    def judged(snapshot: Snapshot) -> Counts:
+        return snapshot.counts if waits_for_all else snapshot.reachable()
+
+    def progress(snapshot: Snapshot) -> None:
+        last[:] = [snapshot]
+        sentence = snapshot.counts.sentence()
+        if said != [sentence]:
+            said[:] = [sentence]
+            task.progress(f"{deployment.subject}: {sentence}")
+
+    def failed(snapshot: Snapshot) -> FleetError | None:
+        if snapshot.broken:
+            return ThresholdExceeded(f"{deployment.subject} has failed: {snapshot.broken}.")
+        return verdict(gate, judged(snapshot), deployment.subject)
+
+    waiter = Waiter(
+        deployment.poll,
+        ready=lambda snapshot: snapshot.over or gate.content(judged(snapshot)),
+        failed=failed,
+        describe=lambda snapshot: {"native_state": snapshot.native_state, "summary": snapshot.counts.sentence()},
+        timeout=params["wait_timeout"],
+        interval=params["wait_interval"],
+        subject=f"{deployment.subject[0].lower()}{deployment.subject[1:]}",
+        attach=deployment.attach,
+        progress=progress,
+    )
+    try:
+        return deployment.report(waiter.run(), "succeeded")
+    except (ThresholdExceeded, AbortedElsewhere) as error:
+        state = "aborted" if isinstance(error, AbortedElsewhere) else "failed"
+        if params["on_failure"] == "abort" and state == "failed":
+            state = _abort(deployment, error)
+        raise deployment.report(last[0], state).fail(error) from None
+    except WaitTimeout as error:
+        if params["on_timeout"] == "continue":
+            task.warn(f"{deployment.subject} was still under way after {params['wait_timeout']} seconds.")
+            return deployment.report(last[0], "timed_out")
+        state = _abort(deployment, error) if params["on_timeout"] == "abort" else "timed_out"
+        raise deployment.report(last[0], state).fail(error) from None
+    except Unreachable as error:
+        if not last:
+            raise
+        raise deployment.report(last[0], "running").fail(error) from None
+
+
+def _abort(deployment: Deployment, error: FleetError) -> str:
+    deployment.abort()
+    error.msg += " What was still open has been cancelled."
+    return "aborted"

@@ -1,0 +1,163 @@
+# Copyright (c) 2026 Fleet Deploy Authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""hawkBit actions: one reading of their state for all releases. Private to the collection.
+
+What C(status) means differs: up to 0.9 it is C(pending) or C(finished) and tells only whether the action is
+active; 0.3.0M8 to 0.9 have the real state in C(detailStatus); from 0.10 on it is in C(status), beside C(active).
+In 0.3.0M7 the real state is in the action's history alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+from .._core.deployment import ABORTED, FAILED, PENDING, RUNNING, SUCCEEDED, UNKNOWN
+from .._core.transport import NOT_DONE, reads, writes
+from .api import LIST_ACTIONS, PARALLEL, ROOT, Api
+
+OF_TARGET = reads("list actions of target", "GET", f"{ROOT}/targets/{{controller_id}}/actions")
+READ = reads("read action", "GET", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}")
+HISTORY = reads("read history of action", "GET", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}/status")
+CANCEL = writes("cancel action", "DELETE", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}")
+
+ENDINGS = {"finished": SUCCEEDED, "error": FAILED, "canceled": ABORTED}
+# Active, but the device has not asked for it yet, or may not start.
+NOT_STARTED = frozenset({"running", "scheduled", "wait_for_confirmation"})
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action, read alike for all releases.
+
+    ``native_state`` is hawkBit's word, or None where only the history tells it. ``state`` is one of pending,
+    running, succeeded, failed, aborted, and unknown where the history must be asked.
+    """
+
+    id: int
+    controller_id: str
+    active: bool
+    native_state: str | None
+    state: str
+    type: str
+    force_type: str | None
+    created_at: int | None
+    code: int | None
+
+
+def normalise(action: dict[str, Any]) -> Action:
+    """Return an action of the API in the one form; see the table in the module's head."""
+    status = action.get("status")
+    active = action.get("active", status == "pending")
+    native = action.get("detailStatus") or (status if "active" in action else None)
+    return Action(
+        id=int(action["id"]),
+        controller_id=controller_of(action),
+        active=bool(active),
+        native_state=native,
+        state=_state(active, native, action),
+        type=action.get("type", "update"),
+        force_type=action.get("forceType"),
+        created_at=action.get("createdAt"),
+        code=action.get("lastStatusCode"),
+    )
+
+
+def controller_of(action: dict[str, Any]) -> str:
+    """Return the target's id: it stands in the action's address only, C(_links.target.name) is the target's name."""
+    address = action["_links"]["self"]["href"]
+    return unquote(address.rpartition("/targets/")[2].partition("/")[0])
+
+
+def _state(active: bool, native: str | None, action: dict[str, Any]) -> str:
+    if active:
+        return PENDING if native in NOT_STARTED else RUNNING
+    if native == "scheduled":
+        # a rollout group that has not started: inactive, yet not at its end
+        return PENDING
+    if native in ENDINGS:
+        return ENDINGS[native]
+    if native == "downloaded" and action.get("forceType") == "downloadonly":
+        return SUCCEEDED
+    if native is None and action.get("type") == "cancel":
+        return ABORTED
+    # 0.3.0M7, or a device that asked once more after the end, which puts the action back to "retrieved"
+    return UNKNOWN
+
+
+class Actions:
+    """The actions of a tenant's targets."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def search(self, query: str) -> Iterator[Action]:
+        """Yield actions of all targets, newest first. Not in 0.3.0M7."""
+        for action in self.api.pages(LIST_ACTIONS, query=query, sort="id:DESC"):
+            yield normalise(action)
+
+    def count(self, query: str) -> int:
+        """Return how many actions of all targets a query finds. Not in 0.3.0M7."""
+        return self.api.count(LIST_ACTIONS, query=query)
+
+    def of_target(self, controller_id: str, limit: int | None = None) -> Iterator[Action]:
+        """Yield one target's actions, newest first."""
+        values = {"controller_id": controller_id}
+        for action in self.api.pages(OF_TARGET, values=values, sort="id:DESC", limit=limit):
+            yield normalise(action)
+
+    def distribution_set_of(self, action: Action) -> str | None:
+        """Return the id of an action's distribution set."""
+        answer = self.api.transport.send(READ, values=_path(action), accept=(404,), shape=dict)
+        links = (answer.data or {}).get("_links", {})
+        return links["distributionset"]["href"].rpartition("/")[2] if "distributionset" in links else None
+
+    def history(self, action: Action, limit: int = 50) -> list[dict[str, Any]]:
+        """Return what was reported about an action, newest first; C(messages) hold text only."""
+        entries = self.api.pages(HISTORY, values=_path(action), sort="id:DESC", limit=limit)
+        return [{**entry, "messages": [text for text in entry.get("messages", []) if text]} for entry in entries]
+
+    def settle(self, actions: Iterable[Action]) -> Iterator[Action]:
+        """Yield actions with their state taken from the history where nothing else tells it."""
+        actions = list(actions)
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            yield from pool.map(self._settle_one, actions)
+
+    def _settle_one(self, action: Action) -> Action:
+        if action.state != UNKNOWN:
+            return action
+        for entry in self.history(action):
+            if entry.get("type") in ENDINGS:
+                return replace(action, native_state=entry["type"], state=ENDINGS[entry["type"]])
+        return action
+
+    def failure(self, action: Action) -> tuple[str | None, str | None]:
+        """Return the last message of a failed action, and the lines of its history, oldest first."""
+        entries = self.history(action)
+        message = next((" ".join(e["messages"]) for e in entries if e.get("type") == "error" and e["messages"]), None)
+        lines = [f"{entry.get('type')}: {text}" for entry in reversed(entries) for text in entry["messages"]]
+        return message, "\n".join(lines) or None
+
+    def cancel(self, actions: Iterable[Action]) -> None:
+        """Ask the devices to give up; an action that is cancelled or over already is left alone."""
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            for _done in pool.map(self._cancel_one, list(actions)):
+                pass
+
+    def _cancel_one(self, action: Action) -> None:
+        def read_back() -> Any:
+            answer = self.api.transport.send(READ, values=_path(action), accept=(404,), shape=dict)
+            gone = answer.status == 404 or answer.data.get("type") == "cancel"
+            return {} if gone or not normalise(answer.data).active else NOT_DONE
+
+        # 405: cancelled or over already; 404: the target is gone
+        self.api.transport.send(CANCEL, values=_path(action), accept=(404, 405), read_back=read_back)
+
+
+def _path(action: Action) -> dict[str, Any]:
+    return {"controller_id": action.controller_id, "action_id": action.id}

@@ -1,0 +1,292 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Fleet Deploy Authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: distribution_set_assign
+short_description: Assign a hawkBit distribution set to many targets and follow it
+version_added: 0.1.0
+author: Fleet Deploy Authors (@fleet-deploy)
+description:
+  - Assigns a distribution set of Eclipse hawkBit to any number of targets in one task, and on request waits until they
+    have installed it, with thresholds for failures.
+  - Targets that have the set, or are installing it, are left alone. The same task run again attaches to what is under
+    way; a finished assignment is not repeated.
+  - For a rollout in stages that the server drives by itself see M(fleet.deploy.hawkbit_rollout).
+extends_documentation_fragment:
+  - fleet.deploy.hawkbit
+  - fleet.deploy.fleet
+  - fleet.deploy.wait
+  - fleet.deploy.gate
+  - fleet.deploy.attributes
+  - fleet.deploy.attributes.hawkbit
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  distribution_set:
+    description:
+      - The distribution set. It must be complete.
+    type: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the set.
+        type: str
+        required: true
+      version:
+        description: Version of the set.
+        type: str
+        required: true
+      type:
+        description: Key of the set's type. Only needed when sets of several types share name and version.
+        type: str
+  assignment_type:
+    description:
+      - How urgent the update is for the device.
+      - V(forced) has it done at once, V(soft) when it suits the device, V(timeforced) turns from soft to forced at
+        O(forcetime), V(downloadonly) only brings it to the device.
+      - It takes effect on new assignments only. hawkBit leaves a target that is assigned already as it is.
+    type: str
+    choices: [forced, soft, timeforced, downloadonly]
+    default: forced
+  forcetime:
+    description:
+      - When V(timeforced) becomes forced, in milliseconds since 1970 (UTC).
+    type: int
+  weight:
+    description:
+      - Importance from 0 to 1000. Servers up to 0.4 refuse it unless they have multi-assignment switched on.
+    type: int
+  maintenance_window:
+    description:
+      - When the device may install. It may download before.
+    type: dict
+    suboptions:
+      schedule:
+        description: Start of the window in Quartz cron notation, such as V(0 0 3 ? * SUN).
+        type: str
+      duration:
+        description: Length of the window below a day, such as V(02:00:00).
+        type: str
+      timezone:
+        description: Offset from UTC, such as V(+02:00).
+        type: str
+notes:
+  - O(fleet) knows the suboptions O(fleet.ids), O(fleet.names), O(fleet.query) (RSQL), O(fleet.tag),
+    O(fleet.filter_id) and O(fleet.all) here, and from hawkBit 0.10 on O(fleet.group) and O(fleet.groups).
+  - hawkBit cannot give a set again to a target that has it, so O(redeploy=always) is refused when there is such a
+    target.
+  - A device whose update was cancelled gets the set again, since it does not have it.
+seealso:
+  - module: fleet.deploy.distribution_set
+  - module: fleet.deploy.hawkbit_rollout
+"""
+
+EXAMPLES = r"""
+- name: Update two gateways and wait until both have it
+  fleet.deploy.distribution_set_assign:
+    url: https://updates.example.com
+    username: admin
+    password: "{{ hawkbit_password }}"
+    distribution_set:
+      name: gateway-os
+      version: 2.1.0
+    fleet:
+      ids: [gateway-0001, gateway-0002]
+    wait: true
+
+- name: Update all gateways, content with 95 percent, and stop when more than three fail
+  fleet.deploy.distribution_set_assign:
+    url: https://updates.example.com
+    username: admin
+    password: "{{ hawkbit_password }}"
+    distribution_set:
+      name: gateway-os
+      version: 2.1.0
+    fleet:
+      query: name==gateway-*
+    fleet_limit: 500
+    wait: true
+    min_success_percentage: 95
+    max_failures: 3
+    on_failure: abort
+"""
+
+RETURN = r"""
+deployment:
+  description: The deployment as a whole.
+  returned: always, unless the options are wrong or the server cannot be reached
+  type: dict
+  sample:
+    platform: hawkbit
+    id: "7"
+    name: gateway-os:2.1.0
+    state: succeeded
+    native_state: null
+    software: {id: "7", name: gateway-os, version: 2.1.0, type: os}
+    created: null
+    finished: null
+  contains:
+    platform:
+      description: Always V(hawkbit).
+      type: str
+    id:
+      description: Id of the distribution set.
+      type: str
+    name:
+      description: Name and version of the distribution set.
+      type: str
+    state:
+      description:
+        - One of V(planned), V(waiting), V(running), V(succeeded), V(failed), V(aborted) and V(timed_out).
+      type: str
+    native_state:
+      description: Always null, since hawkBit has no state for an assignment to several targets.
+      type: str
+    software:
+      description: Id, name, version and type of the distribution set.
+      type: dict
+    created:
+      description: Always null here.
+      type: str
+    finished:
+      description: When the wait of this task ended, ISO 8601 in UTC. Null when nothing was waited for.
+      type: str
+counts:
+  description: How many of the selected devices are where. Each is counted once.
+  returned: always, unless the options are wrong or the server cannot be reached
+  type: dict
+  sample: {selected: 25, skipped: 2, pending: 0, running: 0, succeeded: 23, failed: 0, aborted: 0, unknown: 0}
+devices:
+  description: Devices that need attention, at most O(result_limit) in each list.
+  returned: always, unless the options are wrong or the server cannot be reached
+  type: dict
+  contains:
+    failed:
+      description: Devices on which the update failed, with the last message and the log that they sent.
+      type: list
+      elements: dict
+      sample:
+        - id: gateway-0007
+          name: Gateway of hall 7
+          state: failed
+          native_state: error
+          code: "28"
+          message: no space left on device
+          log: "retrieved: Update Server: Target retrieved update action"
+    skipped:
+      description: Ids of devices that had the software before.
+      type: list
+      elements: str
+      sample: [gateway-0001]
+    unknown:
+      description: Ids or names that the server does not know.
+      type: list
+      elements: str
+      sample: []
+    truncated:
+      description: Whether a list was cut at O(result_limit).
+      type: bool
+      sample: false
+assigned:
+  description: Ids of the devices that this task has assigned the set to, or would have in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [gateway-0002]
+attach:
+  description: Options with which this wait can be taken up again.
+  returned: always, unless the options are wrong or the server cannot be reached
+  type: dict
+  sample: {distribution_set: {name: gateway-os, version: 2.1.0}, wait: true}
+error:
+  description: What went wrong, all keys null on success. RV(error.code) is for programs.
+  returned: always, unless the options are wrong
+  type: dict
+  sample: {code: null, message: null, details: {}, request_id: null}
+http:
+  description: The request that failed, all keys null when none did.
+  returned: always, unless the options are wrong
+  type: dict
+  sample: {method: null, path: null, status: null}
+last_state:
+  description: What was seen last.
+  returned: when a wait timed out
+  type: dict
+  sample: {native_state: null, summary: "20 of 25 have it, 5 pending"}
+"""
+
+from typing import Any
+
+from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import (
+    ArgumentSpec,
+    connection_spec,
+    fleet_spec,
+    gate_spec,
+    wait_spec,
+)
+from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
+from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
+from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.assign import AssignTask
+from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
+
+SPEC = (
+    connection_spec(PLATFORM)
+    .merge(fleet_spec())
+    .merge(wait_spec())
+    .merge(gate_spec())
+    .merge(
+        ArgumentSpec(
+            {
+                "distribution_set": {
+                    "type": "dict",
+                    "required": True,
+                    "options": {
+                        "name": {"type": "str", "required": True},
+                        "version": {"type": "str", "required": True},
+                        "type": {"type": "str"},
+                    },
+                },
+                "assignment_type": {
+                    "type": "str",
+                    "choices": ["forced", "soft", "timeforced", "downloadonly"],
+                    "default": "forced",
+                },
+                "forcetime": {"type": "int"},
+                "weight": {"type": "int"},
+                "maintenance_window": {
+                    "type": "dict",
+                    "options": {
+                        "schedule": {"type": "str"},
+                        "duration": {"type": "str"},
+                        "timezone": {"type": "str"},
+                    },
+                },
+            },
+        )
+    )
+)
+
+
+def run(task: Task) -> dict[str, Any]:
+    assign = AssignTask(task)
+    assign.check_options()
+    assign.plan(connect(task))
+    if not task.check_mode:
+        assign.apply()
+    return assign.result()
+
+
+def main() -> None:
+    run_module(SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
