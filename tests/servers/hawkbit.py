@@ -30,7 +30,16 @@ from servers import _jars
 from servers._jars import Unavailable
 from servers._process import Supervised, end_signal
 
-__all__ = ["DEFAULT_VERSIONS", "HawkbitServer", "Program", "Unavailable", "generation", "resolve", "start_any"]
+__all__ = [
+    "DEFAULT_VERSIONS",
+    "HawkbitServer",
+    "Program",
+    "Unavailable",
+    "can_run",
+    "generation",
+    "resolve",
+    "start_any",
+]
 
 # One release of each generation of the Management API that the collection tells apart, newest first.
 DEFAULT_VERSIONS = ("1.0.4", "0.9.0", "0.3.0M7")
@@ -372,14 +381,18 @@ def start_any(preferred: Iterable[str] = ("1.0.4", "0.3.0M7"), **options: Any) -
     raise Unavailable(" ".join(missing))
 
 
-def _list() -> None:
-    for version in DEFAULT_VERSIONS:
-        try:
-            find_java(needed_java(version))
-            state = _jars.can_fetch(version)
-        except Unavailable as error:
-            state = f"not here: {error}"
-        print(f"{version:8} {state}")
+def _where(version: str) -> str:
+    """Where a release would come from: "cached", "download", "not here: …". At most one small request."""
+    try:
+        find_java(needed_java(version))
+        return _jars.can_fetch(version)
+    except Unavailable as error:
+        return f"not here: {error}"
+
+
+def can_run(version: str) -> bool:
+    """Whether a release can be had, without downloading it."""
+    return not _where(version).startswith("not here")
 
 
 def _serve(version: str, port: int, log: Path | None) -> None:
@@ -405,7 +418,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.list:
-            _list()
+            for version in DEFAULT_VERSIONS:
+                print(f"{version:8} {_where(version)}")
         elif options.fetch:
             print(f"hawkBit {options.fetch} is in {_jars.cache_folder()}, Java: {resolve(options.fetch).java}")
         else:
