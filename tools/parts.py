@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -19,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "tests" / "servers" / "demo.py"
 BENCH = ROOT / "tests" / "bench" / "run.py"
 
+# what a program gets for stopping its servers after Ctrl-C
+SHUT_DOWN_SECONDS = 25
+
 # all that may stand at the top of a built collection
 ARTIFACT = {
     "CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md",
@@ -28,7 +33,7 @@ ARTIFACT_BYTES = 2 * 2**20
 # what lies about in a checkout that is worked in; build_ignore of galaxy.yml has to know it
 LITTER = (
     ".ansible/x", ".cache/x", ".coverage.host.1", ".mypy_cache/x", ".pytest_cache/x", ".ruff_cache/x", ".venv/bin/x",
-    ".venv.lock", "changelogs/.plugin-cache.yaml", "collections/x", "docs/build/x", "fleet-deploy-0.0.1.tar.gz",
+    ".venv.lock", "changelogs/.plugin-cache.yaml", "collections/x", "docs/build/x", "x.tar.gz",
     "importer_result.json", "plugins/modules/__pycache__/target.cpython-311.pyc", "tests/integration/inventory",
     "tests/output/x",
 )  # fmt: skip
@@ -92,12 +97,22 @@ class Place:
             text=True,
         )
         refused = []
-        for line in process.stdout or ():
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            if re.search(refuse, line):
-                refused.append(line.strip())
-        status = process.wait()
+        try:
+            for line in process.stdout or ():
+                sys.stdout.write(line)
+                sys.stdout.flush()
+                if re.search(refuse, line):
+                    refused.append(line.strip())
+            status = process.wait()
+        except (KeyboardInterrupt, SystemExit) as end:
+            # Ctrl-C has reached the program too, a signal to this process alone has not; either way it may shut down
+            if isinstance(end, SystemExit):
+                process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(SHUT_DOWN_SECONDS)
+            raise
+        finally:
+            process.kill()
         if status:
             raise Failed(f"{Path(words[0]).name} ended with status {status}")
         if refused:
