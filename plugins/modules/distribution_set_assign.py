@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - fleet.deploy.wait
   - fleet.deploy.gate
   - fleet.deploy.attributes
-  - fleet.deploy.attributes.hawkbit
+  - fleet.deploy.attributes.group_hawkbit
 attributes:
   check_mode:
     support: full
@@ -197,7 +197,7 @@ devices:
       sample: false
 assigned:
   description: Ids of the devices that this task has assigned the set to, or would have in check mode.
-  returned: success
+  returned: always, unless the task failed before anything was assigned
   type: list
   elements: str
   sample: [gateway-0002]

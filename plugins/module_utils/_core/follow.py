@@ -110,13 +110,15 @@ def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
     except (ThresholdExceeded, AbortedElsewhere) as error:
         state = "aborted" if isinstance(error, AbortedElsewhere) else "failed"
         if params["on_failure"] == "abort" and state == "failed":
-            state = _abort(deployment, error)
+            state, last[0] = _abort(deployment, error)
         raise deployment.report(last[0], state).fail(error) from None
     except WaitTimeout as error:
         if params["on_timeout"] == "continue":
             task.warn(f"{deployment.subject} was still under way after {params['wait_timeout']} seconds.")
             return deployment.report(last[0], "timed_out")
-        state = _abort(deployment, error) if params["on_timeout"] == "abort" else "timed_out"
+        state = "timed_out"
+        if params["on_timeout"] == "abort":
+            state, last[0] = _abort(deployment, error)
         raise deployment.report(last[0], state).fail(error) from None
     except Unreachable as error:
         if not last:
@@ -124,7 +126,7 @@ def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
         raise deployment.report(last[0], "running").fail(error) from None
 
 
-def _abort(deployment: Deployment, error: FleetError) -> str:
+def _abort(deployment: Deployment, error: FleetError) -> tuple[str, Snapshot]:
     deployment.abort()
     error.msg += " What was still open has been cancelled."
-    return "aborted"
+    return "aborted", deployment.poll()

@@ -90,7 +90,7 @@ class Waiter(Generic[T]):
                     return state
             if last:
                 raise WaitTimeout(
-                    f"Waited {self.timeout:g} seconds for {self.subject}, which is not there yet: raise wait_timeout, "
+                    f"Waited {self.timeout:g} seconds for {self.subject}, which is not over yet: raise wait_timeout, "
                     "or run the same task again to go on waiting.",
                     result={"last_state": None if state is None else self.describe(state), "attach": self.attach},
                 )

@@ -139,7 +139,7 @@ class Actions:
     def failure(self, action: Action) -> tuple[str | None, str | None]:
         """Return the last message of a failed action, and the lines of its history, oldest first."""
         entries = self.history(action)
-        message = next((" ".join(e["messages"]) for e in entries if e.get("type") == "error" and e["messages"]), None)
+        message = next(("; ".join(e["messages"]) for e in entries if e.get("type") == "error" and e["messages"]), None)
         lines = [f"{entry.get('type')}: {text}" for entry in reversed(entries) for text in entry["messages"]]
         return message, "\n".join(lines) or None
 

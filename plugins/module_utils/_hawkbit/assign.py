@@ -24,7 +24,7 @@ from .._core.deployment import (
     overall_state,
     verdict,
 )
-from .._core.errors import InvalidInput, NotFound, Unsupported
+from .._core.errors import FleetError, InvalidInput, NotFound, Unsupported
 from .._core.follow import Deployment, Snapshot, follow
 from .._core.plan import Change, Plan
 from .._core.task import Task
@@ -47,6 +47,7 @@ class AssignTask:
         self.params = task.params
         self.gate = Gate()
         self.wanted: list[str] = []
+        self.assigned: list[str] = []
         self.skipped: frozenset[str] = frozenset()
         self.report: Report | None = None
 
@@ -100,10 +101,8 @@ class AssignTask:
         wanted = frozenset(self.wanted)
         expected = [d for d in self.assignment.devices.values() if d.id not in wanted]
         counts = count(expected, self.skipped, len(self.selection.unknown))
-        open_later = Counts(
-            **{**vars(counts), "selected": counts.selected + len(wanted), "pending": counts.pending + len(wanted)}
-        )
-        error = verdict(self.gate, open_later, self._subject()) if self.params["wait"] else None
+        later = replace(counts, selected=counts.selected + len(wanted), pending=counts.pending + len(wanted))
+        error = verdict(self.gate, later, self._subject()) if self.params["wait"] else None
         if error is not None:
             error.msg += " They failed earlier, and redeploy is 'never'. Nothing has been assigned now."
             raise self._report(self._snapshot(), "failed").fail(error)
@@ -113,7 +112,7 @@ class AssignTask:
         found = self.hawkbit.distribution_sets.require(option["name"], option["version"], option["type"])
         if found.get("complete") is False:
             raise InvalidInput(
-                f"distribution_set {option['name']} {option['version']} is incomplete: add the software modules that its "
+                f"distribution_set {option['name']} {option['version']} is incomplete: add the modules that its "
                 f"type '{found.get('type')}' demands."
             )
         if found.get("valid") is False:
@@ -130,19 +129,25 @@ class AssignTask:
             NotFound: the server dropped devices that were there a moment ago.
             FleetError: what the wait raises, with the whole report.
         """
+        try:
+            self._assign_and_follow()
+        except FleetError as error:
+            # what was written before the fault counts as changed
+            error.result.update(changed=bool(self.assigned), assigned=self.assigned)
+            raise
+
+    def _assign_and_follow(self) -> None:
         if self.wanted:
             dropped = self.assignment.assign(self.wanted, self._body())
+            self.assigned = [controller_id for controller_id in self.wanted if controller_id not in dropped]
             if dropped:
                 raise NotFound(
                     f"hawkBit dropped {len(dropped)} devices while they were assigned ({shorten(dropped)}): they were "
                     "removed in between. The others have been assigned; run the task again without these."
                 )
         if self.params["wait"] and self.params["wait_until"] != "created":
-            self.report = follow(
-                self.task,
-                Deployment(self._subject(), self._poll, self._report, self.assignment.cancel, self._attach()),
-                self.gate,
-            )
+            whole = Deployment(self._subject(), self._poll, self._report, self.assignment.cancel, self._attach())
+            self.report = follow(self.task, whole, self.gate)
 
     def result(self) -> dict[str, Any]:
         """Return the task's result."""
