@@ -13,6 +13,7 @@ from .actions import Actions
 from .api import Api
 from .distribution_sets import DistributionSets
 from .rules import RULES
+from .software_modules import SoftwareModules
 from .targets import Targets
 
 PLATFORM = "hawkbit"
@@ -26,6 +27,7 @@ class Hawkbit:
         self.actions = Actions(self.api)
         self.targets = Targets(self.api)
         self.distribution_sets = DistributionSets(self.api)
+        self.software_modules = SoftwareModules(self.api)
 
 
 def connect(task: Task) -> Hawkbit:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from .._core.errors import InvalidInput
+from .._core.errors import Conflict, InvalidInput
 from .._core.transport import Operation
 from . import rsql
 from .api import Api
@@ -111,8 +112,17 @@ def check_texts(values: Mapping[str, Any], of: str = "") -> None:
                 )
         if len(value.strip()) > most:
             raise InvalidInput(f"{label} is {len(value.strip())} characters long: {most} is the most.")
-        if _MARKUP.search(value):
-            raise InvalidInput(f"{label} is '{value}', which looks like HTML: hawkBit refuses that, so leave it out.")
+        check_markup(label, value)
+
+
+def check_markup(label: str, value: str) -> None:
+    """Refuse text that the server takes for HTML.
+
+    Raises:
+        InvalidInput: names the option, the value and what would be right.
+    """
+    if _MARKUP.search(value):
+        raise InvalidInput(f"{label} is '{value}', which looks like HTML: hawkBit refuses that, so leave out the <>.")
 
 
 def text_changes(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, str]:
@@ -122,3 +132,34 @@ def text_changes(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> dict[st
     """
     given = {name: value.strip() for name, value in wanted.items() if value is not None}
     return {name: value for name, value in given.items() if (found.get(name) or "") != value}
+
+
+def named(operation: Operation, name: str, version: str) -> Operation:
+    """Return the operation with the object's name in its title, for messages."""
+    return replace(operation, title=f"{operation.title} '{name}' version '{version}'")
+
+
+def taken(error: Conflict, option: str, name: str, version: str, present: bool) -> Conflict:
+    """Return the error of a create that the server refused because the object is there already.
+
+    Args:
+        error: what the server said.
+        option: what the object is called in messages.
+        name: its name.
+        version: its version.
+        present: whether it can be found now.
+    """
+    if present:
+        why = "somebody else created it at the same time: run the task again."
+    else:
+        why = (
+            "this name and version are used up, because such an object was removed after it had been in use, and "
+            "hawkBit keeps those hidden; give a new version."
+        )
+    return Conflict(
+        f"Cannot create {option} '{name}' version '{version}': {why}",
+        message=error.message,
+        details=error.details,
+        http=error.http,
+        request_id=error.request_id,
+    )
