@@ -57,6 +57,12 @@ class Jar:
         _, artifact, version = self.coordinates.split(":")
         return f"{artifact}-{version}.jar"
 
+    @property
+    def path(self) -> str:
+        """Its place in a Maven repository."""
+        group, artifact, version = self.coordinates.split(":")
+        return f"{group.replace('.', '/')}/{artifact}/{version}/{self.name}"
+
 
 def cache_folder() -> Path:
     """Folder that keeps the downloads: FLEET_DEPLOY_CACHE, else fleet-deploy in the user's cache folder."""
@@ -97,27 +103,30 @@ def _corrupt(path: Path) -> bool:
         return jar.testzip() is not None
 
 
+def _look(jar: Jar) -> None:
+    """Ask for one jar with a request that is as small as can be: jgo tells "not there" and "refused" apart in no way.
+
+    Raises `_NotThere`, RuntimeError for any other answer than 200, or an error of requests.
+    """
+    answers = [
+        requests.head(f"{base}/{jar.path}", timeout=HTTP_SECONDS, allow_redirects=True).status_code
+        for base in MavenContext().remote_repos.values()
+    ]
+    if set(answers) <= {404, 410}:
+        raise _NotThere(jar.coordinates)
+    if 200 not in answers:
+        raise RuntimeError(f"the Maven repository answers HTTP {answers[0]}")
+
+
 def _by_jgo(jar: Jar, folder: Path) -> Path:
-    """Download one jar below `folder`, or find it in the user's own Maven folder."""
+    """Find one jar in the user's own Maven folder, or download it below `folder`."""
+    own: Path = default_maven_repo() / jar.path
+    if _sound(own, jar):
+        return own
+    _look(jar)
     group, artifact, version = jar.coordinates.split(":")
-    for known in ([default_maven_repo()], []):
-        context = MavenContext(repo_cache=folder, local_repos=known, timeout=HTTP_SECONDS)
-        component = context.project(group, artifact).at_version(version)
-        try:
-            path = Path(component.artifact().resolve())
-        except RuntimeError:
-            # jgo tells "not there" and "refused" apart in no way.
-            name = f"{component.path_prefix.as_posix()}/{jar.name}"
-            answers = {
-                requests.head(f"{base}/{name}", timeout=HTTP_SECONDS).status_code
-                for base in context.remote_repos.values()
-            }
-            if answers <= {404, 410}:
-                raise _NotThere(jar.coordinates) from None
-            raise
-        if _sound(path, jar):
-            return path
-    raise RuntimeError(f"{jar.name} is not the file that the lock file pins or is damaged")
+    context = MavenContext(repo_cache=folder, timeout=HTTP_SECONDS)
+    return Path(context.project(group, artifact).at_version(version).artifact().resolve())
 
 
 def _by_maven(jars: list[Jar], folder: Path) -> None:
@@ -211,19 +220,14 @@ def can_fetch(version: str) -> str:
     if all(_sound(folder / jar.name, jar) for jar in jars):
         return "cached"
     jar = next(jar for jar in jars if "hawkbit" in jar.coordinates)
-    group, artifact, release = jar.coordinates.split(":")
-    path = f"{group.replace('.', '/')}/{artifact}/{release}/{jar.name}"
-    if (default_maven_repo() / path).is_file():
+    if (default_maven_repo() / jar.path).is_file():
         return "download"
     try:
-        answers = [
-            requests.head(f"{base}/{path}", timeout=HTTP_SECONDS).status_code
-            for base in MavenContext().remote_repos.values()
-        ]
-    except requests.RequestException as error:
+        _look(jar)
+    except _NotThere as error:
+        raise Unavailable(f"the Maven repository does not have {error}") from None
+    except (RuntimeError, requests.RequestException) as error:
         raise Unavailable(_short(error)) from None
-    if 200 not in answers:
-        raise Unavailable(f"the Maven repository does not have {jar.coordinates} (HTTP {answers[0]})")
     return "download"
 
 
