@@ -23,9 +23,7 @@ from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, reads, writes
 from . import versioned
 from .api import ROOT, Api
-from .distribution_sets import LIST as LIST_SETS
 
-LIST = reads("list software modules", "GET", f"{ROOT}/softwaremodules")
 READ = reads("read software module", "GET", f"{ROOT}/softwaremodules/{{id}}")
 CREATE = writes("create software module", "POST", f"{ROOT}/softwaremodules")
 UPDATE = writes("update software module", "PUT", f"{ROOT}/softwaremodules/{{id}}")
@@ -97,7 +95,7 @@ class SoftwareModules:
         Raises:
             InvalidInput: there are several of that name and version, and no type is given.
         """
-        return versioned.find(self.api, LIST, OPTION, name, version, type)
+        return versioned.find(self.api, versioned.LIST_MODULES, OPTION, name, version, type)
 
     def require(self, name: str, version: str, type: str | None = None) -> dict[str, Any]:
         """Return a module as the API has it.
@@ -105,7 +103,7 @@ class SoftwareModules:
         Raises:
             InvalidInput: there is none (the message lists what there is), or several.
         """
-        return versioned.require(self.api, LIST, OPTION, name, version, type)
+        return versioned.require(self.api, versioned.LIST_MODULES, OPTION, name, version, type)
 
     def get(self, id: str | int) -> dict[str, Any] | None:
         """Return a module by its id, None when there is none. One that was removed after use says C(deleted)."""
@@ -114,7 +112,7 @@ class SoftwareModules:
 
     def count(self) -> int:
         """Return how many modules there are."""
-        return self.api.count(LIST)
+        return self.api.count(versioned.LIST_MODULES)
 
     def types(self) -> dict[str, dict[str, Any]]:
         """Return the types of modules, by key."""
@@ -169,12 +167,12 @@ class SoftwareModules:
         if found is None:
             return ModulePlan()
         if found.get("locked"):
-            sets = self.api.pages(LIST_SETS, query=f"module.id=={found['id']}")
+            sets = self.api.pages(versioned.LIST_SETS, query=f"module.id=={found['id']}")
             users = [f"'{item['name']}' version '{item['version']}'" for item in sets if item.get("locked")]
             if users:
                 raise Conflict(
-                    f"{OPTION} '{name}' version '{version}' is locked by distribution set {', '.join(users)}, which "
-                    "was assigned already: remove that first."
+                    f"Software module '{name}' version '{version}' is locked by distribution set {', '.join(users)}, "
+                    "which was assigned already: remove that first."
                 )
         return ModulePlan(found=found, delete=[Change(f"{name}:{version}", before=_shown(found))])
 
@@ -237,7 +235,7 @@ class SoftwareModules:
         if module.get("locked") and (plan.removed or plan.uploads):
             names = sorted({a["providedFilename"] for a in plan.removed} | {file.filename for file in plan.uploads})
             raise Conflict(
-                f"{OPTION} '{module['name']}' version '{module['version']}' is locked, since it is part of a "
+                f"Software module '{module['name']}' version '{module['version']}' is locked, since it is part of a "
                 f"distribution set that was assigned, so its artifacts cannot be changed ({', '.join(names)}): "
                 "give the new content a new version."
             )

@@ -12,9 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from .._core.errors import Conflict, InvalidInput
-from .._core.transport import Operation
+from .._core.transport import Operation, reads
 from . import rsql
-from .api import Api
+from .api import ROOT, Api
+
+LIST_MODULES = reads("list software modules", "GET", f"{ROOT}/softwaremodules")
+LIST_SETS = reads("list distribution sets", "GET", f"{ROOT}/distributionsets")
 
 # How many alternatives a message names.
 SHOWN = 10
@@ -47,7 +50,8 @@ def find(
     if len(found) > 1:
         types = ", ".join(sorted(f"'{item.get('type')}'" for item in found))
         raise InvalidInput(
-            f"{option} '{name}' version '{version}' is there several times, with the types {types}: give its type too."
+            f"{option.capitalize()} '{name}' version '{version}' is there several times, with the types {types}: "
+            "give its type too."
         )
     return found[0] if found else None
 
@@ -75,7 +79,7 @@ def require(
     of_type = "" if type_key is None else f" of type '{type_key}'"
     others = api.exact(operation, {"name": name}, rsql.equals("name", name))
     rest = _what_there_is(name, (item for item in others if not item.get("deleted")))
-    raise InvalidInput(f"{option} '{name}' version '{version}'{of_type} does not exist: {rest}")
+    raise InvalidInput(f"{option.capitalize()} '{name}' version '{version}'{of_type} does not exist: {rest}")
 
 
 def _what_there_is(name: str, others: Iterable[Mapping[str, Any]]) -> str:
