@@ -65,13 +65,4 @@ options:
     type: str
     choices: [fail, ignore]
     default: fail
-  redeploy:
-    description:
-      - Which devices to give the software once more. What is under way is never started twice.
-      - With V(never), a device that has had it is left alone, whether the update succeeded or failed.
-      - With V(failed), devices on which it failed get it again.
-      - With V(always), all devices get it again, where the platform can do that.
-    type: str
-    choices: [never, failed, always]
-    default: never
 """

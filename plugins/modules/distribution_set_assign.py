@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - fleet.deploy.hawkbit
   - fleet.deploy.fleet
+  - fleet.deploy.redeploy
   - fleet.deploy.wait
   - fleet.deploy.gate
   - fleet.deploy.attributes
@@ -230,6 +231,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import 
     connection_spec,
     fleet_spec,
     gate_spec,
+    redeploy_spec,
     wait_spec,
 )
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
@@ -240,6 +242,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client impor
 SPEC = (
     connection_spec(PLATFORM)
     .merge(fleet_spec())
+    .merge(redeploy_spec())
     .merge(wait_spec())
     .merge(gate_spec())
     .merge(

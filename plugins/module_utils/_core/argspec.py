@@ -133,6 +133,10 @@ def fleet_spec() -> ArgumentSpec:
             },
             "fleet_limit": {"type": "int"},
             "on_unknown_device": {"type": "str", "choices": ["fail", "ignore"], "default": "fail"},
-            "redeploy": {"type": "str", "choices": ["never", "failed", "always"], "default": "never"},
         }
     )
+
+
+def redeploy_spec() -> ArgumentSpec:
+    """Return the option that decides about doing it again; doc fragment C(redeploy)."""
+    return ArgumentSpec({"redeploy": {"type": "str", "choices": ["never", "failed", "always"], "default": "never"}})

@@ -35,9 +35,10 @@ class Deadline:
         """Tell whether no time is left."""
         return self.remaining() <= 0
 
-    def sooner(self, seconds: float) -> Deadline:
-        """Return a deadline so many seconds from now, or this one if it comes earlier."""
-        return Deadline(min(seconds, self.remaining()))
+    def extend(self, seconds: float) -> None:
+        """Put it off."""
+        if self._end is not None:
+            self._end += seconds
 
 
 def retry_after(value: str | None) -> float | None:
@@ -68,6 +69,6 @@ def backoff(attempt: int, asked: float | None = None, least: float = 0.0) -> flo
         asked: what the server asked for; never undercut.
         least: what this kind of answer needs at least.
     """
-    ceiling = min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** (attempt - 1))
+    ceiling = min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(attempt - 1, 16))
     # jitter keeps a thousand controllers from coming back in the same instant
     return max(asked or 0.0, least) + _RANDOM.uniform(ceiling / 2, ceiling)

@@ -7,13 +7,17 @@
 from __future__ import annotations
 
 import os
+import re
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import InvalidInput
 
+# A day; the platform's sockets refuse much more.
+MOST_SECONDS = 86400
 CREDENTIALS = ("username", "password", "token")
 
 
@@ -26,8 +30,8 @@ class Connection:
 
     url: str
     username: str | None = None
-    password: str | None = None
-    token: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
     validate_certs: bool = True
     ca_path: str | None = None
     client_cert: str | None = None
@@ -82,23 +86,14 @@ def connect_options(
     _check_url(url)
     _check_limits(options)
     given = {name: options.get(name) for name in CREDENTIALS}
-    if not any(given.values()):
+    # an empty one counts as given: a lookup that found nothing must not log in as somebody else
+    if all(value is None for value in given.values()):
         source = os.environ if env is None else env
         given = {name: source.get(f"{prefix}_{name.upper()}") for name in CREDENTIALS}
-    if given["token"]:
-        given.update(username=None, password=None)
-    elif not (given["username"] and given["password"]):
-        missing = "password" if given["username"] else "username"
-        raise InvalidInput(
-            f"{missing} is not set: give username and password, or token, as options or in the environment "
-            f"({prefix}_USERNAME, {prefix}_PASSWORD, {prefix}_TOKEN)."
-        )
+    given = _check_credentials(given, prefix)
     if options.get("client_key") and not options.get("client_cert"):
         raise InvalidInput("client_key needs client_cert: give the certificate that belongs to the key.")
-    for name in ("ca_path", "client_cert", "client_key"):
-        path = options.get(name)
-        if path and not os.path.exists(path):
-            raise InvalidInput(f"{name} is '{path}', but there is no such file: give the path of a PEM file.")
+    _check_files(options)
     validate_certs = options.get("validate_certs")
     return Connection(
         url=url,
@@ -112,28 +107,76 @@ def connect_options(
     )
 
 
+def _check_credentials(given: dict[str, str | None], prefix: str) -> dict[str, str | None]:
+    if given["token"]:
+        # what RFC 6750 2.1 allows and more, but no line end of a file and nothing that a header cannot hold
+        if not re.fullmatch(r"[\x21-\x7e]+", given["token"]):
+            raise InvalidInput("token has blanks, line ends or characters beyond ASCII in it: give the token alone.")
+        return {**given, "username": None, "password": None}
+    if not (given["username"] and given["password"]):
+        missing = "password" if given["username"] else "username"
+        raise InvalidInput(
+            f"{missing} is not set: give username and password, or token, as options or in the environment "
+            f"({prefix}_USERNAME, {prefix}_PASSWORD, {prefix}_TOKEN)."
+        )
+    if ":" in given["username"]:
+        raise InvalidInput(f"username is '{given['username']}': HTTP cannot send names with a colon (RFC 7617).")
+    return given
+
+
+def _check_files(options: Mapping[str, Any]) -> None:
+    """Try the files of TLS: the same mistakes say little when they come up in the middle of a handshake."""
+    for name in ("ca_path", "client_cert", "client_key"):
+        path = options.get(name)
+        if path and not os.path.exists(path):
+            raise InvalidInput(f"{name} is '{path}', but there is no such file: give the path of a PEM file.")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ca_path = options.get("ca_path")
+    if ca_path and not os.path.isdir(ca_path):
+        try:
+            context.load_verify_locations(ca_path)
+        except OSError as error:
+            raise InvalidInput(
+                f"ca_path is '{ca_path}', which holds no certificates ({_words(error)}): give the path of a PEM file."
+            ) from None
+    if options.get("client_cert"):
+        try:
+            # an encrypted key would otherwise ask for its password on the terminal
+            context.load_cert_chain(options["client_cert"], options.get("client_key"), password="")
+        except OSError as error:
+            raise InvalidInput(
+                f"client_cert is '{options['client_cert']}', which cannot be used with its key ({_words(error)}): give "
+                "PEM files of a certificate and of its key, which must not be encrypted."
+            ) from None
+
+
+def _words(error: OSError) -> str:
+    """Return what went wrong, without numbers and places in the source of Python."""
+    words = getattr(error, "reason", None) or error.strerror or str(error)
+    return str(words).replace("_", " ").lower()
+
+
 def _check_limits(options: Mapping[str, Any]) -> None:
-    if options["request_timeout"] <= 0:
-        raise InvalidInput(f"request_timeout is {options['request_timeout']}: give seconds above 0.")
+    if not 0 < options["request_timeout"] <= MOST_SECONDS:
+        raise InvalidInput(
+            f"request_timeout is {options['request_timeout']}: give seconds above 0, at most {MOST_SECONDS}."
+        )
     if options["request_retries"] < 0:
         raise InvalidInput(f"request_retries is {options['request_retries']}: give 0 or more.")
 
 
 def _check_url(url: str) -> None:
-    example = "give an address such as https://updates.example.com"
+    if "@" in url:
+        # not shown: which part of it is the password is anybody's guess
+        raise InvalidInput("url contains credentials: give them in username and password instead.")
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
-    except ValueError as error:
-        raise InvalidInput(f"url is '{_without_userinfo(url)}', which is no address: {example}.") from error
-    if not usable:
-        raise InvalidInput(f"url is '{_without_userinfo(url)}': {example}.")
-    if parts.username or parts.password:
-        raise InvalidInput("url contains credentials: give them in username and password instead.")
-    if parts.query or parts.fragment:
-        raise InvalidInput(f"url is '{url}': give the base address without query or fragment.")
-
-
-def _without_userinfo(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.partition('://')[0]}://{tail}" if at else url
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and url.isprintable()
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        usable = False
+    base, mark, _secret = re.split(r"([?#]|$)", url, maxsplit=1)
+    if not usable or " " in url:
+        raise InvalidInput(f"url is '{base}': give an address such as https://updates.example.com.")
+    if mark:
+        raise InvalidInput(f"url is '{base}{mark}…': give the base address without query or fragment.")

@@ -107,15 +107,17 @@ class Gate:
         max_failures: how many may fail.
         max_failure_percentage: how many may fail of those that have reported.
         min_reported: how many must have reported before that percentage counts.
+        default_percentage: the quorum when no threshold is given; 0 where the platform has thresholds of its own.
     """
 
     min_success_percentage: float | None = None
     max_failures: int | None = None
     max_failure_percentage: float | None = None
     min_reported: int = 1
+    default_percentage: float = 100.0
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Gate:
+    def from_options(cls, options: Mapping[str, Any], default_percentage: float = 100.0) -> Gate:
         """Read the gate's options.
 
         Raises:
@@ -134,6 +136,7 @@ class Gate:
             options["max_failures"],
             options["max_failure_percentage"],
             options["min_reported"],
+            default_percentage,
         )
 
     def required(self, selected: int) -> int:
@@ -141,7 +144,7 @@ class Gate:
         percentage = self.min_success_percentage
         if percentage is None:
             others = self.max_failures is not None or self.max_failure_percentage is not None
-            percentage = 0.0 if others else 100.0
+            percentage = 0.0 if others else self.default_percentage
         return math.ceil(round(percentage * selected / 100, 6))
 
     def broken(self, counts: Counts) -> str | None:
@@ -162,11 +165,13 @@ class Gate:
             return f"only {possible} of {counts.selected} devices can still succeed, {required} are needed"
         return None
 
+    def quorum(self, counts: Counts) -> bool:
+        """Tell whether there is a quorum and it has been reached."""
+        return self.min_success_percentage is not None and counts.good >= self.required(counts.selected)
+
     def content(self, counts: Counts) -> bool:
         """Tell whether nothing more need be waited for: all have ended, or the quorum is there."""
-        if not counts.open:
-            return True
-        return self.min_success_percentage is not None and counts.good >= self.required(counts.selected)
+        return not counts.open or self.quorum(counts)
 
 
 @dataclass

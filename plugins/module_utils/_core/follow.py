@@ -25,7 +25,7 @@ class Snapshot:
         native_state: the platform's word for the whole, where it has one.
         failed: devices that failed, without what takes further requests to find out.
         offline: how many of the open devices are switched off; only filled in when it matters.
-        over: the platform's word that nothing more will happen, whatever the counts say.
+        over: the platform's word whether it is at its end; None where the devices decide.
         broken: why the platform itself has given up.
     """
 
@@ -33,7 +33,7 @@ class Snapshot:
     native_state: str | None = None
     failed: list[Device] = field(default_factory=list)
     offline: int = 0
-    over: bool = False
+    over: bool | None = None
     broken: str | None = None
 
     def reachable(self) -> Counts:
@@ -89,6 +89,10 @@ def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
             said[:] = [sentence]
             task.progress(f"{deployment.subject}: {sentence}")
 
+    def ready(snapshot: Snapshot) -> bool:
+        counts = judged(snapshot)
+        return gate.content(counts) if snapshot.over is None else snapshot.over or gate.quorum(counts)
+
     def failed(snapshot: Snapshot) -> FleetError | None:
         if snapshot.broken:
             return ThresholdExceeded(f"{deployment.subject} has failed: {snapshot.broken}.")
@@ -96,7 +100,7 @@ def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
 
     waiter = Waiter(
         deployment.poll,
-        ready=lambda snapshot: snapshot.over or gate.content(judged(snapshot)),
+        ready=ready,
         failed=failed,
         describe=lambda snapshot: {"native_state": snapshot.native_state, "summary": snapshot.counts.sentence()},
         timeout=params["wait_timeout"],
@@ -107,26 +111,31 @@ def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
     )
     try:
         return deployment.report(waiter.run(), "succeeded")
-    except (ThresholdExceeded, AbortedElsewhere) as error:
-        state = "aborted" if isinstance(error, AbortedElsewhere) else "failed"
-        if params["on_failure"] == "abort" and state == "failed":
-            state, last[0] = _abort(deployment, error)
-        raise deployment.report(last[0], state).fail(error) from None
-    except WaitTimeout as error:
-        if params["on_timeout"] == "continue":
-            task.warn(f"{deployment.subject} was still under way after {params['wait_timeout']} seconds.")
-            return deployment.report(last[0], "timed_out")
-        state = "timed_out"
-        if params["on_timeout"] == "abort":
-            state, last[0] = _abort(deployment, error)
-        raise deployment.report(last[0], state).fail(error) from None
+    except (ThresholdExceeded, AbortedElsewhere, WaitTimeout) as error:
+        return _ended(task, deployment, last[0] if last else None, error)
     except Unreachable as error:
         if not last:
             raise
         raise deployment.report(last[0], "running").fail(error) from None
 
 
-def _abort(deployment: Deployment, error: FleetError) -> tuple[str, Snapshot]:
-    deployment.abort()
-    error.msg += " What was still open has been cancelled."
-    return "aborted", deployment.poll()
+def _ended(task: Task, deployment: Deployment, last: Snapshot | None, error: FleetError) -> Report:
+    """Do what was wanted for a wait that ended badly, and raise its error with the report."""
+    params = task.params
+    if last is None:
+        raise error
+    state = "failed"
+    policy = params["on_failure"]
+    if isinstance(error, WaitTimeout):
+        state = "timed_out"
+        policy = params["on_timeout"]
+    elif isinstance(error, AbortedElsewhere):
+        state, policy = "aborted", "fail"
+    if policy == "continue":
+        task.warn(f"{deployment.subject} was still under way after {params['wait_timeout']} seconds.")
+        return deployment.report(last, state)
+    if policy == "abort":
+        deployment.abort()
+        error.msg += " What was still open has been cancelled."
+        state, last = "aborted", deployment.poll()
+    raise deployment.report(last, state).fail(error) from None

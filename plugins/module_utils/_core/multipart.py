@@ -12,7 +12,8 @@ from types import TracebackType
 
 from .errors import InvalidInput
 
-BLOCK = 1024 * 1024
+# One block must get through within the request's timeout: small enough for a slow line, large enough to be fast.
+BLOCK = 256 * 1024
 
 
 class MultipartFile:
@@ -26,6 +27,9 @@ class MultipartFile:
         filename: its name for the server; quotes and line ends are percent-encoded as HTML 4.10.21.8 wants.
         fields: further form fields, sent before the file.
         part: name of the file's part.
+
+    Raises:
+        InvalidInput: the file cannot be read, or its name cannot be sent.
     """
 
     def __init__(self, path: str, filename: str, fields: dict[str, str] | None = None, part: str = "file") -> None:
@@ -40,13 +44,17 @@ class MultipartFile:
             "\r\nContent-Type: application/octet-stream\r\n\r\n"
         )
         self._path = path
-        self._file = open(path, "rb")  # closed by __exit__: the body outlives this method
-        self._before = _fingerprint(os.fstat(self._file.fileno()))
-        self._size = self._before[0]
-        self._left = self._size
-        self._head = head.encode()
         self._tail = f"\r\n--{boundary}--\r\n".encode()
-        self._length = len(self._head) + self._size + len(self._tail)
+        try:
+            self._head = head.encode()
+            self._file = open(path, "rb")  # closed by __exit__: the body outlives this method
+        except UnicodeError:
+            raise InvalidInput(f"file name {filename!a} is not UTF-8: rename the file.") from None
+        except OSError as error:
+            raise self._unreadable(error) from None
+        self._before = self._fingerprint()
+        self._left = self._before[0]
+        self._length = len(self._head) + self._left + len(self._tail)
 
     def __len__(self) -> int:
         """Return the length of the whole body: requests sends it as Content-Length."""
@@ -69,17 +77,24 @@ class MultipartFile:
             head, self._head = self._head, b""
             return head
         if self._left:
-            block = self._file.read(min(BLOCK, self._left))
+            try:
+                block = self._file.read(min(BLOCK, self._left))
+            except OSError as error:
+                raise self._unreadable(error) from None
             self._left -= len(block)
-            if not block or (not self._left and _fingerprint(os.fstat(self._file.fileno())) != self._before):
-                raise InvalidInput(f"'{self._path}' changed while it was uploaded: upload it when it is complete.")
-            return block
+            if block:
+                return block
+        if self._left or (self._tail and self._fingerprint() != self._before):
+            raise InvalidInput(f"'{self._path}' changed while it was uploaded: upload it when it is complete.")
         tail, self._tail = self._tail, b""
         return tail
 
+    def _fingerprint(self) -> tuple[int, int, int]:
+        stat = os.fstat(self._file.fileno())
+        return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
-def _fingerprint(stat: os.stat_result) -> tuple[int, int, int]:
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+    def _unreadable(self, error: OSError) -> InvalidInput:
+        return InvalidInput(f"'{self._path}' cannot be read ({error.strerror}): give the path of a readable file.")
 
 
 def _escape(text: str) -> str:

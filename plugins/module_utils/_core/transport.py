@@ -11,24 +11,32 @@ only when it provably did not reach the server, or after a read-back has shown t
 what happened                                          read    write
 =====================================================  ======  =======================================
 connection refused, TLS or proxy failure before        again   again
-sending
+anything was sent
 429 that is not a quota error                          again   again
 502, 503, 504, reset or timeout after sending, body    again   read back, then again or done; without
 cut off or not what was promised                               a read-back an error
-every other answer                                     final   final
+every other answer                                     final   final; after a repeat it is read back
+                                                               first, for the try before may have done it
+certificate not trusted, no TLS at that port           final   final
 =====================================================  ======  =======================================
+
+Whether a request was sent is not guessed from the exception but noted by the connection, see C(wire). All repeats of
+an operation share one deadline, C(Connection.patience); the sending of a body and reading back do not count.
 """
 
 from __future__ import annotations
 
+import base64
 import json as jsonlib
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
+from urllib.request import getproxies
 
 from .clock import Deadline, backoff, retry_after
 from .connection import Connection
@@ -38,6 +46,7 @@ from .errors import (
     CheckModeWrite,
     Conflict,
     FleetError,
+    InvalidInput,
     NotFound,
     RateLimited,
     Rejected,
@@ -47,6 +56,7 @@ from .errors import (
 from .multipart import MultipartFile
 from .redact import Redactor
 from .version import COLLECTION_VERSION
+from .wire import Passage, new_passage, watched_session
 
 if TYPE_CHECKING:
     import requests
@@ -56,11 +66,19 @@ RATE_LIMIT_PAUSE = 1.0
 # After a broken connection the server may still be at work: what a read-back does not find at once it may find
 # a moment later.
 SETTLE_PAUSES = (0.0, 0.5, 1.5)
+# After a timeout it very likely still is.
+SETTLE_PAUSES_SLOW = (*SETTLE_PAUSES, 3.0)
 MAX_BODY = 256 * 1024 * 1024
 MAX_REDIRECTS = 5
+# scheme and port of a request and of the redirect that takes it to TLS
+UPGRADE = ("http", 80, "https", 443)
 EXCERPT = 200
-HANDSHAKE = re.compile(
-    r"(?i)handshake|wrong.version.number|unknown.protocol|unsupported.protocol|record.layer.failure|hostname"
+WRONG_NAME = re.compile(r"(?i)(hostname|ip address) mismatch|doesn't match|not valid for")
+WRONG_TIME = re.compile(r"(?i)expired|not yet valid")
+NO_TLS = re.compile(r"(?i)wrong.version.number|unknown.protocol|http.request|record.layer.failure|packet.length")
+# what a server answers in its part of the handshake, in TLS 1.3 after the request has gone out
+REFUSED_CERTIFICATE = re.compile(
+    r"(?i)alert.(bad.certificate|unsupported.certificate|certificate|unknown.ca|handshake.failure|access.denied)"
 )
 
 MISSING_REQUESTS = (
@@ -86,7 +104,15 @@ class Operation:
     writes: bool
 
     def url_path(self, **values: Any) -> str:
-        """Return the path with its values filled in, each percent-encoded whole."""
+        """Return the path with its values filled in, each percent-encoded whole.
+
+        Raises:
+            InvalidInput: a value that would make it the path of another object.
+        """
+        for name, value in values.items():
+            # dots are taken out of a path on its way, also when they are encoded
+            if str(value) in ("", ".", ".."):
+                raise InvalidInput(f"Cannot {self.title}: {name} is '{value}', which cannot stand in an address.")
         return self.path.format(**{name: quote(str(value), safe="") for name, value in values.items()})
 
 
@@ -150,7 +176,7 @@ class Transport:
         check_mode: refuse writes.
         rules: the platform's own errors.
         redactor: knows the secrets of this task; credentials are added here.
-        headers: sent with each request.
+        headers: sent with each request to this server.
     """
 
     def __init__(
@@ -167,9 +193,11 @@ class Transport:
         self.rules = rules or Rules()
         self.redactor = redactor or Redactor()
         self.redactor.add(connection.password, connection.token)
-        self.deadline = Deadline(None)
-        self._headers = {"Accept": "application/json", **(headers or {})}
+        if connection.password:
+            self.redactor.add(base64.b64encode(f"{connection.username}:{connection.password}".encode()).decode())
+        self.headers = {"Accept": "application/json", **(headers or {})}
         self._session: requests.Session | None = None
+        self._lock = threading.Lock()
 
     # -- public ------------------------------------------------------------------------------------------------
 
@@ -203,36 +231,38 @@ class Transport:
         """
         if operation.writes and self.check_mode:
             raise CheckModeWrite(f"Check mode must not {operation.title}: please report this defect.")
-        path = operation.url_path(**(values or {}))
-        query_string = urlencode({name: value for name, value in (query or {}).items() if value is not None})
-        call = _Call(self, operation, path, query_string, json, upload, frozenset(accept), shape)
+        try:
+            path = operation.url_path(**(values or {}))
+            query_string = urlencode({name: value for name, value in (query or {}).items() if value is not None})
+            body = None if json is None else jsonlib.dumps(json, ensure_ascii=False, allow_nan=False).encode()
+        except ValueError as error:
+            why = "text that is not UTF-8" if isinstance(error, UnicodeError) else "a number that JSON does not have"
+            raise InvalidInput(f"Cannot {operation.title}: a value holds {why}.") from None
+        call = _Call(self, operation, path, query_string, body, upload, frozenset(accept), shape)
         return self._repeat(call, read_back)
 
     def close(self) -> None:
         """Close the session's connections."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+                self._session = None
 
     # -- repeats -----------------------------------------------------------------------------------------------
 
     def _repeat(self, call: _Call, read_back: Callable[[], Any] | None) -> Answer:
-        # only pauses count: an upload may take longer than any number of quick requests
-        patience = self.connection.patience
         maybe_done = False
         attempt = 0
         while True:
             attempt += 1
             try:
-                return call.once()
+                answer = call.once()
+                if answer.status < 400 or not maybe_done:
+                    return answer
+                done = self._look_again(read_back)
+                return answer if done is NOT_DONE else Answer(200, done)
             except RateLimited as error:
-                patience -= self._pause_or_raise(error, attempt, patience, least=RATE_LIMIT_PAUSE)
-            except Conflict:
-                # the first try may have done it after all, unseen by the read-back
-                done = read_back() if maybe_done and read_back else NOT_DONE
-                if done is NOT_DONE:
-                    raise
-                return Answer(200, done)
+                self._pause_or_raise(call, error, attempt, least=RATE_LIMIT_PAUSE)
             except Unreachable as error:
                 if error.sent and call.operation.writes:
                     done = self._read_back(call, error, read_back)
@@ -241,13 +271,19 @@ class Transport:
                     maybe_done = True
                 if not error.transient:
                     raise
-                patience -= self._pause_or_raise(error, attempt, patience)
+                self._pause_or_raise(call, error, attempt)
+            except FleetError:
+                # the try before may have done it after all, unseen by the read-back: it exists now, is gone, is locked
+                done = self._look_again(read_back) if maybe_done else NOT_DONE
+                if done is NOT_DONE:
+                    raise
+                return Answer(200, done)
 
-    def _pause_or_raise(self, error: Unreachable, attempt: int, patience: float, least: float = 0.0) -> float:
-        """Pause before the next try and return for how long; raise when there is none."""
+    def _pause_or_raise(self, call: _Call, error: Unreachable, attempt: int, least: float = 0.0) -> None:
+        """Pause before the next try; raise when there is none."""
         asked = error.details.get("retry_after")
         pause = backoff(attempt, asked, least)
-        patience = min(patience, self.deadline.remaining())
+        patience = call.deadline.remaining()
         tries = 1 + self.connection.request_retries
         if isinstance(error, BadAnswer):
             # a page that is not JSON seldom gets better: a wrong address must not cost a quarter of a minute
@@ -259,15 +295,16 @@ class Transport:
                 error.msg += f" {attempt} tries were made."
             raise error
         time.sleep(pause)
-        return pause
 
     def _read_back(self, call: _Call, error: Unreachable, read_back: Callable[[], Any] | None) -> Any:
         """Return what the write has done, or NOT_DONE; raise when that cannot be found out."""
         if read_back is None:
             error.msg += " The server may have carried it out: look before you try again."
             raise error
-        for pause in SETTLE_PAUSES:
-            time.sleep(min(pause, self.deadline.remaining()))
+        began = time.monotonic()
+        slow = isinstance(error, _TimedOut) or error.status == 504
+        for pause in SETTLE_PAUSES_SLOW if slow else SETTLE_PAUSES:
+            time.sleep(pause)
             try:
                 done = read_back()
             except FleetError as problem:
@@ -275,22 +312,39 @@ class Transport:
                 raise error from problem
             if done is not NOT_DONE:
                 return done
+        call.deadline.extend(time.monotonic() - began)
         return NOT_DONE
+
+    def _look_again(self, read_back: Callable[[], Any] | None) -> Any:
+        """Return what a write has done that may have been carried out by an earlier try, or NOT_DONE."""
+        try:
+            return NOT_DONE if read_back is None else read_back()
+        except FleetError:
+            return NOT_DONE
 
     # -- one request -------------------------------------------------------------------------------------------
 
     @property
     def session(self) -> requests.Session:
         """The one session of this task, made when it is needed first."""
-        if self._session is None:
-            try:
-                import requests
-            except ImportError as error:
-                raise Unsupported(MISSING_REQUESTS.format(python=sys.executable)) from error
-            self._session = requests.Session()
-            self._session.headers.update(self._headers)
-            self._session.headers["User-Agent"] = f"fleet.deploy/{COLLECTION_VERSION} (Ansible collection)"
-        return self._session
+        with self._lock:
+            if self._session is None:
+                self._session = self._new_session()
+            return self._session
+
+    def _new_session(self) -> requests.Session:
+        try:
+            session = watched_session()
+        except ImportError:
+            raise Unsupported(MISSING_REQUESTS.format(python=sys.executable)) from None
+        session.headers["User-Agent"] = f"fleet.deploy/{COLLECTION_VERSION} (Ansible collection)"
+        if not self.connection.validate_certs:
+            import urllib3
+
+            # the user has decided so: no warning with each request
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self.redactor.add(*_proxy_passwords())
+        return session
 
     def authenticate(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the credentials on a request. Given to each one, so that requests never reads a .netrc file."""
@@ -306,6 +360,10 @@ class Transport:
         return request
 
 
+class _TimedOut(Unreachable):
+    """No answer in time: the server may still be at work."""
+
+
 class _Call:
     """One operation with all it needs to be sent, once or again."""
 
@@ -315,7 +373,7 @@ class _Call:
         operation: Operation,
         path: str,
         query: str,
-        json: Any,
+        body: bytes | None,
         upload: Callable[[], MultipartFile] | None,
         accept: frozenset[int],
         shape: type | tuple[type, ...] | None,
@@ -324,109 +382,125 @@ class _Call:
         self.operation = operation
         self.path = path
         self.query = query
-        self.json = json
+        self.body = body
         self.upload = upload
         self.accept = accept
         self.shape = shape
+        self.deadline = Deadline(transport.connection.patience)
 
     def once(self) -> Answer:
         """Send it once; raise what became of it."""
+        session = self.transport.session
         import requests
+        import urllib3
 
         url = f"{self.transport.connection.url}{self.path}" + (f"?{self.query}" if self.query else "")
+        passage = new_passage(self.deadline)
         try:
             if self.upload is None:
-                response = self._request(url)
+                response = self._request(session, url, self.body, "application/json")
             else:
                 with self.upload() as body:
-                    response = self._request(url, body)
+                    response = self._request(session, url, body, body.content_type)
             with response:
                 raw = self._body(response)
-        except requests.RequestException as error:
-            raise self._broken(error) from error
+        # "from None": their texts hold addresses and headers, which tracebacks would show
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise self._broken(error, passage) from None
+        except OSError as error:
+            raise self._unusable_files(error) from None
         return self._judge(response, raw)
 
-    def _request(self, url: str, body: MultipartFile | None = None) -> requests.Response:
-        connection = self.transport.connection
-        headers = {}
-        data: Any = body
-        if body is not None:
-            headers["Content-Type"] = body.content_type
-        elif self.json is not None:
-            headers["Content-Type"] = "application/json"
-            data = jsonlib.dumps(self.json, ensure_ascii=False).encode()
+    def _request(
+        self, session: requests.Session, url: str, data: bytes | MultipartFile | None, content_type: str
+    ) -> requests.Response:
+        transport, connection = self.transport, self.transport.connection
+        headers = transport.headers if data is None else {**transport.headers, "Content-Type": content_type}
         first = url
-        for _hop in range(MAX_REDIRECTS):
+        hops = 0
+        while True:
+            ours = _may_see_credentials(url, first)
             # TLS options go with each request: REQUESTS_CA_BUNDLE would override what is set on the session
-            response = self.transport.session.request(
+            response = session.request(
                 self.operation.method,
                 url,
-                data=data,
-                headers=headers,
-                auth=self.transport.authenticate if _may_see_credentials(url, first) else _no_credentials,
-                timeout=max(0.001, min(connection.request_timeout, self.transport.deadline.remaining())),
+                data=data if ours else None,
+                headers=headers if ours else {"Accept": headers["Accept"]},
+                auth=transport.authenticate if ours else _no_credentials,
+                timeout=max(0.001, min(connection.request_timeout, self.deadline.remaining())),
                 verify=connection.verify,
-                cert=connection.cert,
+                cert=connection.cert if ours else None,
                 allow_redirects=False,
                 stream=True,
             )
             if not response.is_redirect:
                 return response
             response.close()
-            location = urljoin(url, response.headers["Location"])
+            location = _absolute(url, response.headers["Location"])
+            if location is None or hops == MAX_REDIRECTS:
+                fault = f"more than {MAX_REDIRECTS} redirects" if location else "a redirect to nowhere"
+                raise BadAnswer(
+                    f"{self._subject()}: {connection.host} answered with {fault}.",
+                    transient=False,
+                    http=self._http(response.status_code),
+                )
             if self.operation.writes or self.operation.method not in ("GET", "HEAD"):
                 # a redirected write may be turned into a read, or sent twice
                 raise Unsupported(
-                    f"{self._subject()}: the server redirects to {_origin(location)}; set url to where it answers.",
+                    f"{self._subject()}: the server redirects to {transport.redactor.clean(_origin(location))}; "
+                    "set url to where it answers.",
                     http=self._http(response.status_code),
                 )
             url = location
-        raise BadAnswer(f"{self._subject()}: more than {MAX_REDIRECTS} redirects.", http=self._http(None))
+            hops += 1
 
     def _body(self, response: requests.Response) -> bytes:
-        patience = self.transport.connection.patience
-        deadline = self.transport.deadline.sooner(patience)
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_content(64 * 1024):
             chunks.append(chunk)
             size += len(chunk)
-            if deadline.passed:
-                raise Unreachable(
-                    f"{self._subject()}: the answer did not end within {patience:g} seconds.",
-                    http=self._http(response.status_code),
-                )
             if size > MAX_BODY:
                 raise BadAnswer(
                     f"{self._subject()}: the answer is larger than {MAX_BODY // 2**20} MiB.",
                     transient=False,
                     http=self._http(response.status_code),
                 )
+        promised = response.headers.get("Content-Length", "")
+        got = response.raw.tell()
+        # urllib3 1.26 does not look
+        if promised.isdigit() and got < int(promised) and self.operation.method != "HEAD":
+            raise Unreachable(
+                f"{self._subject()}: the answer was cut off after {got} of {promised} bytes.",
+                http=self._http(response.status_code),
+            )
         return b"".join(chunks)
 
     def _judge(self, response: requests.Response, raw: bytes) -> Answer:
         status = response.status_code
-        http = self._http(status)
         data, fault = _parse(raw, response.headers.get("Content-Type", ""))
         if status in self.accept:
             return Answer(status, data, response.headers)
         if status < 400:
-            if fault is None and raw == b"" and self.shape is not None and status != 204:
-                fault = "an empty body"
-            if fault is None and data is not None and self.shape and not isinstance(data, self.shape):
-                fault = f"JSON of another type ({type(data).__name__})"
+            if status >= 300:
+                fault = "a redirect to nowhere"
+            elif fault is None and self.shape is not None and status != 204:
+                if not raw.strip():
+                    fault = "an empty body"
+                elif not isinstance(data, self.shape):
+                    fault = f"JSON of another type ({type(data).__name__})"
             if fault is not None:
                 raise BadAnswer(
                     f"{self._subject()}: {self.transport.connection.host} answered {status} with {fault}"
                     f"{self._excerpt(raw)}",
-                    http=http,
+                    http=self._http(status),
                 )
             return Answer(status, data, response.headers)
         failure = Failure(
             self.operation,
             status,
             self.transport.redactor.clean_data(data if fault is None else None),
-            http,
+            self._http(status),
             retry_after(response.headers.get("Retry-After")),
         )
         raise self._error(failure, self._excerpt(raw), response.headers.get(self.transport.rules.request_id_header))
@@ -446,37 +520,72 @@ class _Call:
                 f"{self._subject()}: {host} answered {failure.status}{excerpt}", http=failure.http, details=details
             )
         error = self.transport.rules.error(failure) or _general_error(failure, self._subject(), host, excerpt)
-        error.request_id = error.request_id or request_id
+        if request_id and not error.request_id:
+            error.request_id = self.transport.redactor.clean(request_id)[:EXCERPT]
         return error
 
-    def _broken(self, error: requests.RequestException) -> FleetError:
+    def _broken(self, error: Exception, passage: Passage) -> FleetError:
         """Turn a failure of the connection into an error that tells whether the request was sent."""
         import requests
+        import urllib3
 
         connection = self.transport.connection
-        words = _reason(error)
+        words = self.transport.redactor.clean(_reason(error))
         http = self._http(None)
+        kind: type[Unreachable] = Unreachable
         if isinstance(error, requests.exceptions.SSLError):
-            untrusted = "certificate verify failed" in words.lower()
-            hint = "; set ca_path to the authority that signed the server's certificate" if untrusted else ""
-            return Unreachable(
-                f"{self._subject()}: TLS with {connection.host} failed ({self.transport.redactor.clean(words)}){hint}.",
-                # TLS can also break after the request went out: only what names the handshake came before
-                sent=not (untrusted or HANDSHAKE.search(words)),
-                transient=not untrusted,
+            return self._broken_tls(words, passage)
+        if isinstance(error, requests.exceptions.InvalidProxyURL):
+            # it may hold a password, and in what form is anybody's guess
+            return Unsupported(
+                "The address of the proxy in the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) cannot be used.",
                 http=http,
             )
         if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
             return Unsupported(f"url is '{connection.url}', which cannot be used: {words}.", http=http)
-        never_sent = isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError))
-        never_sent = never_sent or "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
-        if never_sent:
-            what = f"{connection.host} cannot be reached ({words}); check url and the network."
-        elif isinstance(error, requests.exceptions.Timeout):
+        if not passage.sent:
+            way, check = "", "url"
+            if isinstance(error, requests.exceptions.ProxyError):
+                way, check = " through the proxy", "the proxy in the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
+            what = f"{connection.host} cannot be reached{way} ({words}); check {check} and the network."
+        elif self.deadline.passed:
+            kind = _TimedOut
+            what = f"the answer of {connection.host} did not end within {connection.patience:g} seconds."
+        elif any(isinstance(link, (requests.Timeout, urllib3.exceptions.TimeoutError)) for link in _links(error)):
+            kind = _TimedOut
             what = f"{connection.host} did not answer within {connection.request_timeout:g} seconds."
         else:
             what = f"the connection to {connection.host} broke ({words})."
-        return Unreachable(f"{self._subject()}: {self.transport.redactor.clean(what)}", sent=not never_sent, http=http)
+        return kind(f"{self._subject()}: {what}", sent=passage.sent, http=http)
+
+    def _broken_tls(self, words: str, passage: Passage) -> Unreachable:
+        sent, transient, hint = passage.sent, False, ""
+        if "certificate verify failed" in words.lower() or WRONG_NAME.search(words):
+            if WRONG_NAME.search(words):
+                hint = "; put the name that the certificate is for into url"
+            elif not WRONG_TIME.search(words):
+                hint = "; set ca_path to the authority that signed the server's certificate"
+        elif REFUSED_CERTIFICATE.search(words):
+            sent, hint = False, "; the server may want another certificate: check client_cert and client_key"
+        elif NO_TLS.search(words) and not sent:
+            hint = "; check in url whether it is https that the server speaks at this port"
+        else:
+            transient = True
+        return Unreachable(
+            f"{self._subject()}: TLS with {self.transport.connection.host} failed ({words}){hint}.",
+            sent=sent,
+            transient=transient,
+            http=self._http(None),
+        )
+
+    def _unusable_files(self, error: OSError) -> FleetError:
+        """Make the error of TLS files that requests has not even opened."""
+        words = self.transport.redactor.clean(_reason(error))
+        return InvalidInput(
+            f"{self._subject()}: {words}; check ca_path, client_cert, client_key and the environment variables "
+            "REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE.",
+            http=self._http(None),
+        )
 
     def _subject(self) -> str:
         return f"Cannot {self.operation.title}"
@@ -487,7 +596,8 @@ class _Call:
 
     def _excerpt(self, raw: bytes) -> str:
         """Return the first words of a body, with a colon before them, cleaned."""
-        text = raw[: 64 * 1024].decode("utf-8", "replace")
+        # secrets first: what follows may tear one apart
+        text = self.transport.redactor.clean(raw[: 64 * 1024].decode("utf-8", "replace"))
         if "<" in text[:500]:
             text = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
         text = " ".join(self.transport.redactor.clean(text).split())
@@ -502,14 +612,35 @@ def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedReque
 
 def _may_see_credentials(url: str, first: str) -> bool:
     """Tell whether a redirect stays with the server that the credentials are for, an upgrade to TLS included."""
-    here, there = urlsplit(first), urlsplit(url)
-    upgrade = (here.scheme, here.port or 80, there.scheme, there.port or 443) == ("http", 80, "https", 443)
-    return here.hostname == there.hostname and (upgrade or _origin(first) == _origin(url))
+    here, there = _address(first), _address(url)
+    return here == there or (here[1] == there[1] and (here[0], here[2], there[0], there[2]) == UPGRADE)
+
+
+def _absolute(url: str, location: str) -> str | None:
+    """Return where a redirect leads, None when that is no address."""
+    try:
+        absolute = urljoin(url, location)
+        scheme, host, _port = _address(absolute)
+    except ValueError:
+        return None
+    return absolute if scheme in ("http", "https") and host else None
+
+
+def _address(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _origin(url: str) -> str:
+    """Return scheme, host and port, for messages."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _proxy_passwords() -> Iterator[str]:
+    for proxy in getproxies().values():
+        _userinfo, _colon, password = proxy.rpartition("@")[0].rpartition("//")[2].partition(":")
+        yield from (password, unquote(password))
 
 
 def _parse(raw: bytes, content_type: str) -> tuple[Any, str | None]:
@@ -518,7 +649,7 @@ def _parse(raw: bytes, content_type: str) -> tuple[Any, str | None]:
         return None, None
     try:
         return jsonlib.loads(raw), None
-    except ValueError:
+    except (ValueError, RecursionError):
         kind = "HTML" if "html" in content_type or raw.lstrip()[:1] == b"<" else "a body that is not JSON"
         return None, f"{kind} instead of JSON"
 
@@ -534,15 +665,21 @@ def _general_error(failure: Failure, subject: str, host: str, excerpt: str) -> F
     return kinds.get(failure.status, Rejected)(message, http=failure.http)
 
 
+def _links(error: BaseException) -> Iterator[BaseException]:
+    """Yield a chain of wrapped exceptions from the outside in."""
+    link: BaseException | None = error
+    for _level in range(8):
+        if link is None:
+            return
+        yield link
+        inner = getattr(link, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in reversed(link.args) if isinstance(arg, BaseException)), None)
+        link = inner
+
+
 def _reason(error: BaseException) -> str:
     """Return the innermost words of a chain of wrapped exceptions, without object addresses."""
-    seen: BaseException = error
-    for _level in range(8):
-        inner = getattr(seen, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((arg for arg in reversed(seen.args) if isinstance(arg, BaseException)), None)
-        if inner is None:
-            break
-        seen = inner
-    text = str(seen) or type(seen).__name__
-    return re.sub(r"<[^>]*>(, |: )?", "", text).strip().rstrip(".") or type(seen).__name__
+    innermost = list(_links(error))[-1]
+    text = re.sub(r"<[^>]*>(, |: )?", "", str(innermost)).strip().rstrip(".")
+    return text or type(innermost).__name__

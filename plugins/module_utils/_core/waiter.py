@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 # How many polls in a row may fail for a passing reason; each has its own repeats in the transport.
 TOLERATED_FAILURES = 10
+# No shorter pause between polls, whatever a playbook says.
+LEAST_INTERVAL = 0.05
 _RANDOM = random.SystemRandom()
 
 
@@ -29,8 +31,9 @@ class Waiter(Generic[T]):
         ready: tells whether the state is what was waited for.
         failed: returns the error when success has become impossible, else None. Looked at before C(ready).
         describe: turns a state into JSON data, for C(last_state) of a timeout.
-        timeout: seconds in all, on the monotonic clock; the state is looked at once more when they have passed.
-        interval: seconds between polls; up to a tenth is added at random.
+        timeout: seconds in all, on the monotonic clock; the state is looked at once more when they have passed. A poll
+            that is under way then is not cut short.
+        interval: seconds between polls, at least 0.05; up to a tenth is added at random.
         subject: what is waited for, for messages.
         attach: the options with which this wait can be taken up again.
         progress: called with each state.
@@ -76,7 +79,7 @@ class Waiter(Generic[T]):
                 failures = 0
             except Unreachable as error:
                 failures += 1
-                if last or failures > TOLERATED_FAILURES or not error.transient:
+                if deadline.passed or failures > TOLERATED_FAILURES or not error.transient:
                     error.result.setdefault("last_state", None if state is None else self.describe(state))
                     error.result.setdefault("attach", self.attach)
                     raise
@@ -94,4 +97,4 @@ class Waiter(Generic[T]):
                     "or run the same task again to go on waiting.",
                     result={"last_state": None if state is None else self.describe(state), "attach": self.attach},
                 )
-            time.sleep(min(self.interval * _RANDOM.uniform(1.0, 1.1), deadline.remaining()))
+            time.sleep(min(max(LEAST_INTERVAL, self.interval) * _RANDOM.uniform(1.0, 1.1), deadline.remaining()))

@@ -12,6 +12,7 @@ from .._core.transport import Transport
 from .actions import Actions
 from .api import Api
 from .distribution_sets import DistributionSets
+from .rollouts import Rollouts
 from .rules import RULES
 from .software_modules import SoftwareModules
 from .targets import Targets
@@ -26,6 +27,7 @@ class Hawkbit:
         self.api = Api(transport)
         self.actions = Actions(self.api)
         self.targets = Targets(self.api)
+        self.rollouts = Rollouts(self.api, self.actions)
         self.distribution_sets = DistributionSets(self.api)
         self.software_modules = SoftwareModules(self.api)
 

@@ -1,0 +1,487 @@
+# Copyright (c) 2026 Fleet Deploy Authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of C(hawkbit_rollout). Private to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .._core.deployment import Counts, Gate, Report, check_wait, deployment, iso_time
+from .._core.errors import AbortedElsewhere, Conflict, FleetError, InvalidInput, Unsupported
+from .._core.follow import Deployment, Snapshot, follow
+from .._core.plan import Change, Plan
+from .._core.task import Task
+from .._core.waiter import Waiter
+from . import rsql
+from .api import MODERN
+from .client import PLATFORM, Hawkbit
+from .fleet import query as fleet_query
+from .fleet import resolve
+from .rollouts import GONE, STOPPED, counts_of, group_percentages
+
+SUCCESS_ACTIONS = {"next_group": "NEXTGROUP", "pause": "PAUSE"}
+# hawkBit's word -> the word that all platforms share; a paused one depends on why
+STATES = {
+    "creating": "planned",
+    "ready": "planned",
+    "waiting_for_approval": "waiting",
+    "approval_denied": "aborted",
+    "starting": "running",
+    "running": "running",
+    "paused": "waiting",
+    "stopping": "aborted",
+    "stopped": "aborted",
+    "finished": "succeeded",
+    "deleting": "aborted",
+    "deleted": "aborted",
+}
+# state -> status -> verb to use; None: nothing to do. What is not listed is refused.
+VERBS: dict[str, dict[str, str | None]] = {
+    "present": dict.fromkeys(STATES),
+    "started": {
+        "creating": "start",
+        "ready": "start",
+        **dict.fromkeys(("waiting_for_approval", "starting", "running", "paused", "finished")),
+    },
+    "resumed": {"paused": "resume", **dict.fromkeys(("starting", "running", "finished"))},
+    "paused": {"starting": "pause", "running": "pause", **dict.fromkeys(("paused", "finished"))},
+    "stopped": {
+        **dict.fromkeys(("creating", "ready", "waiting_for_approval", "starting", "running", "paused"), "stop"),
+        **dict.fromkeys(("stopping", "stopped", "approval_denied", "finished")),
+    },
+}
+
+
+class RolloutTask:
+    """Plans, applies, follows and reports one server-side rollout."""
+
+    hawkbit: Hawkbit
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.params = task.params
+        self.name: str = task.params["name"]
+        self.gate = Gate()
+        self.plan = Plan()
+        self.rollout: dict[str, Any] | None = None
+        self.body: dict[str, Any] | None = None
+        self.verb: str | None = None
+        self.description: str | None = None
+        self.report: Report | None = None
+        self.software: dict[str, Any] = {}
+        self.planned_targets = 0
+        self.written = False
+
+    # -- options -----------------------------------------------------------------------------------------------
+
+    def check_options(self) -> None:
+        """Refuse what can be refused without the server.
+
+        Raises:
+            InvalidInput: names the option, the value and what would be right.
+        """
+        params = self.params
+        check_wait(params)
+        self.gate = Gate.from_options(params, default_percentage=0.0)
+        if (params["assignment_type"] == "timeforced") != (params["forcetime"] is not None):
+            raise InvalidInput("forcetime and assignment_type=timeforced belong together: give both or neither.")
+        if params["weight"] is not None and not 0 <= params["weight"] <= 1000:
+            raise InvalidInput(f"weight is {params['weight']}: give a number from 0 to 1000.")
+        if params["amount_groups"] is not None and not 1 <= params["amount_groups"] <= 500:
+            raise InvalidInput(f"amount_groups is {params['amount_groups']}: give a number from 1 to 500.")
+        if params["groups"] is not None:
+            self._check_groups(params["groups"])
+        for where in [params, *(params["groups"] or [])]:
+            for option in ("success_threshold", "error_threshold"):
+                value = where.get(option)
+                if value is not None and not 0 <= value <= 100:
+                    raise InvalidInput(f"{option} is {value}: give a whole percentage from 0 to 100.")
+        group = params["wait_group"]
+        if group is not None and params["groups"] and group not in [item["name"] for item in params["groups"]]:
+            raise InvalidInput(f"wait_group is '{group}', which is none of the names in groups.")
+
+    def _check_groups(self, groups: list[Mapping[str, Any]]) -> None:
+        if not groups:
+            raise InvalidInput("groups is an empty list: give at least one group, or leave it out.")
+        names = [group["name"] for group in groups]
+        if len(set(names)) < len(names):
+            raise InvalidInput("groups: each group needs a name of its own.")
+        group_percentages([group["percentage"] for group in groups], of_all=True)
+
+    # -- plan --------------------------------------------------------------------------------------------------
+
+    def make_plan(self, hawkbit: Hawkbit) -> None:
+        """Compare what is wanted with what is there.
+
+        Raises:
+            InvalidInput: an unknown set or device, a rollout of that name that is for something else.
+            Conflict: the rollout is in a state from which the wanted one cannot be reached.
+        """
+        self.hawkbit = hawkbit
+        self.rollout = hawkbit.rollouts.find(self.name)
+        state = self.params["state"]
+        if state == "absent":
+            if self.rollout is not None:
+                self.plan.delete.append(Change(self.name, before={"status": self.rollout["status"]}))
+            return
+        if self.rollout is None:
+            if state not in ("present", "started"):
+                raise InvalidInput(f"name is '{self.name}', but hawkBit has no rollout of that name to be {state}.")
+            self._plan_create()
+            return
+        self._plan_change(self.rollout, state)
+
+    def _plan_create(self) -> None:
+        params = self.params
+        for option in ("distribution_set", "fleet"):
+            if params[option] is None:
+                raise InvalidInput(
+                    f"{option} is missing: hawkBit has no rollout '{self.name}' yet, and a new one needs it."
+                )
+        found = self._distribution_set()
+        if found.get("complete") is False:
+            raise InvalidInput(
+                f"distribution_set {found['name']} {found['version']} is incomplete: add the modules that its type "
+                f"'{found.get('type')}' demands."
+            )
+        query = self._query()
+        # the server takes what it finds at creation; this is what it would find now
+        self.planned_targets = self.hawkbit.targets.count(query)
+        if not self.planned_targets:
+            raise InvalidInput(f"fleet selects no device (query {query}): there is nothing to roll out to.")
+        limit = params["fleet_limit"]
+        if limit is not None and self.planned_targets > limit:
+            raise InvalidInput(
+                f"fleet_limit is {limit}, but the rollout would go to {self.planned_targets} devices: raise the limit "
+                "or select fewer devices."
+            )
+        body = {
+            "name": self.name,
+            "description": params["description"],
+            "distributionSetId": found["id"],
+            "targetFilterQuery": query,
+            "type": params["assignment_type"],
+            "forcetime": params["forcetime"],
+            "startAt": params["start_at"],
+            "weight": params["weight"],
+            **self._conditions(params),
+            **({"groups": self._groups()} if params["groups"] else {"amountGroups": params["amount_groups"] or 1}),
+        }
+        self.body = {name: value for name, value in body.items() if value is not None}
+        self.verb = "start" if params["state"] == "started" else None
+        after = {
+            "distribution_set": f"{found['name']}:{found['version']}",
+            "query": query,
+            "targets": self.planned_targets,
+            "groups": [group["name"] for group in params["groups"] or []] or params["amount_groups"] or 1,
+            "state": params["state"],
+        }
+        self.plan.create.append(Change(self.name, after=after))
+
+    def _plan_change(self, rollout: Mapping[str, Any], state: str) -> None:
+        status = rollout["status"]
+        self._must_be_the_same(rollout)
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        wanted = self.params["description"]
+        if wanted is not None and (rollout.get("description") or "") != wanted:
+            self.description = wanted
+            before["description"], after["description"] = rollout.get("description"), wanted
+        if status not in VERBS[state]:
+            error = Conflict(
+                f"rollout '{self.name}' is {status}, so it cannot be {state}: choose another name or state."
+            )
+            raise self._report(Snapshot(counts_of(rollout), native_state=status), STATES[status]).fail(error)
+        self.verb = VERBS[state][status]
+        if self.verb is not None:
+            before["status"], after["status"] = status, state
+        if after:
+            self.plan.update.append(Change(self.name, before, after))
+
+    def _must_be_the_same(self, rollout: Mapping[str, Any]) -> None:
+        """Refuse to take a rollout of the same name for ours that deploys something else, or to others."""
+        self.software = self._software(rollout)
+        option = self.params["distribution_set"]
+        if option is not None:
+            there = {name: self.software.get(name) for name, value in option.items() if value is not None}
+            if there != {name: value for name, value in option.items() if value is not None}:
+                raise InvalidInput(
+                    f"name: the rollout '{self.name}' exists and deploys {self.software['name']} "
+                    f"{self.software['version']}, not {option['name']} {option['version']}: choose another name."
+                )
+        if self.params["fleet"] is not None:
+            query = self._query()
+            if query != rollout["targetFilterQuery"]:
+                raise InvalidInput(
+                    f"name: the rollout '{self.name}' exists for the targets of {rollout['targetFilterQuery']}, not of "
+                    f"{query}, and cannot be changed: choose another name."
+                )
+
+    def _software(self, rollout: Mapping[str, Any]) -> dict[str, Any]:
+        found = self.hawkbit.distribution_sets.get(rollout["distributionSetId"]) or {}
+        return {"id": str(rollout["distributionSetId"]), **{key: found.get(key) for key in ("name", "version", "type")}}
+
+    def _distribution_set(self) -> dict[str, Any]:
+        option = self.params["distribution_set"]
+        found = self.hawkbit.distribution_sets.require(option["name"], option["version"], option["type"])
+        self.software = {"id": str(found["id"]), **{key: found.get(key) for key in ("name", "version", "type")}}
+        return found
+
+    def _query(self) -> str:
+        fleet = self.params["fleet"]
+        if fleet is not None and (fleet["ids"] or fleet["names"]):
+            resolve(self.hawkbit, fleet, self.params["on_unknown_device"])
+        query = fleet_query(self.hawkbit, fleet) or "controllerid==*"
+        if len(query) > rsql.MAX_SAVED_QUERY:
+            raise InvalidInput(
+                f"fleet makes a query of {len(query)} characters, hawkBit takes {rsql.MAX_SAVED_QUERY}: select by "
+                "query, tag or group, or use distribution_set_assign."
+            )
+        return query
+
+    def _groups(self) -> list[dict[str, Any]]:
+        groups = self.params["groups"]
+        wanted = [group["percentage"] for group in groups]
+        whole = len(wanted) == 1
+        sent = group_percentages(wanted, of_all=whole or self.hawkbit.rollouts.percentages_of_all())
+        bodies = []
+        for group, percentage in zip(groups, sent):
+            body = {
+                "name": group["name"],
+                "description": group["name"],
+                # an empty query is refused from 0.10 on
+                **({"targetFilterQuery": group["query"]} if group["query"] else {}),
+                "targetPercentage": percentage,
+                **self._conditions({**self.params, **{k: v for k, v in group.items() if v is not None}}),
+            }
+            bodies.append(body)
+        return bodies
+
+    def _conditions(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        action = options["success_action"]
+        if action == "pause" and self.hawkbit.api.generation != MODERN:
+            raise Unsupported(
+                "success_action is 'pause', which needs hawkBit 0.10 or newer: use next_group, or a rollout for each "
+                "stage."
+            )
+        return {
+            "successCondition": {"condition": "THRESHOLD", "expression": str(options["success_threshold"])},
+            "successAction": {"action": SUCCESS_ACTIONS[action], "expression": ""},
+            "errorCondition": {"condition": "THRESHOLD", "expression": str(options["error_threshold"])},
+            "errorAction": {"action": "PAUSE", "expression": ""},
+        }
+
+    # -- apply -------------------------------------------------------------------------------------------------
+
+    def apply(self) -> None:
+        """Carry out the plan, then wait if that is wanted.
+
+        Raises:
+            FleetError: what went wrong, with what was written before as C(changed).
+        """
+        try:
+            self._write()
+            if self.params["wait"] and self.params["state"] in ("present", "started", "resumed"):
+                self._follow()
+        except FleetError as error:
+            error.result.setdefault("changed", self.written)
+            raise
+
+    def _write(self) -> None:
+        rollouts = self.hawkbit.rollouts
+        if self.plan.delete and self.rollout is not None:
+            self.written = True
+            rollouts.delete(self.rollout["id"])
+            self._until(lambda rollout: rollout is None, "to be gone")
+            self.rollout = None
+            return
+        if self.body is not None:
+            self.rollout = rollouts.create(self.body)
+            self.written = True
+        if self.rollout is None:
+            return
+        if self.description is not None:
+            rollouts.describe(self.rollout["id"], self.description)
+            self.written = True
+        if self.verb is not None:
+            self._use(self.verb, self.rollout["id"])
+        self.rollout = rollouts.get(self.rollout["id"])
+
+    def _use(self, verb: str, id: int) -> None:
+        """Use a verb when the rollout is ready for it, and see it take effect."""
+        rollouts = self.hawkbit.rollouts
+        if verb == "start":
+            # creating goes on in the background; approval is a person's business
+            rollout = self._until(lambda found: found is None or found["status"] != "creating", "to be ready")
+            if (rollout or {}).get("status") == "waiting_for_approval":
+                self.task.warn(f"rollout '{self.name}' waits for approval on the server; it has not been started.")
+                return
+        elif verb == "pause":
+            self._until(lambda found: found is None or found["status"] != "starting", "to run")
+        verbs: dict[str, Callable[[int], None]] = {
+            "start": rollouts.start,
+            "pause": rollouts.pause,
+            "resume": rollouts.resume,
+            "stop": rollouts.stop,
+        }
+        self.written = True
+        verbs[verb](id)
+
+    def _until(self, ready: Callable[[dict[str, Any] | None], bool], what: str) -> dict[str, Any] | None:
+        identifier = (self.rollout or {})["id"]
+        waiter: Waiter[dict[str, Any] | None] = Waiter(
+            lambda: self.hawkbit.rollouts.get(identifier),
+            ready=ready,
+            failed=lambda _rollout: None,
+            describe=lambda rollout: {"native_state": (rollout or {}).get("status")},
+            timeout=self.params["wait_timeout"],
+            # the server's scheduler looks every two seconds
+            interval=min(1.0, self.params["wait_interval"]),
+            subject=f"rollout '{self.name}' {what}",
+            attach=self._attach(),
+        )
+        return waiter.run()
+
+    def _follow(self) -> None:
+        if self.params["state"] == "present":
+            self.rollout = self._until(lambda found: found is None or found["status"] != "creating", "to be ready")
+            return
+        if (self.rollout or {}).get("status") == "waiting_for_approval":
+            return
+        if self.params["wait_until"] != "created":
+            whole = Deployment(self._subject(), self._poll, self._report, self._abort, self._attach())
+            self.report = follow(self.task, whole, self.gate)
+
+    def _abort(self) -> None:
+        self.hawkbit.rollouts.stop((self.rollout or {})["id"])
+
+    def _poll(self) -> Snapshot:
+        rollout = self.hawkbit.rollouts.get((self.rollout or {})["id"])
+        if rollout is None:
+            raise AbortedElsewhere(f"{self._subject()} was deleted by somebody else while it was waited for.")
+        self.rollout = rollout
+        status = rollout["status"]
+        counts = counts_of(rollout)
+        group = self.params["wait_group"]
+        # the groups cost a request: they matter when one is waited for, or to tell why it is paused
+        groups = self.hawkbit.rollouts.groups(rollout["id"]) if group is not None or status == "paused" else []
+        broken = _why_broken(rollout, groups)
+        over = status == "finished"
+        if group is not None:
+            over = over or self._group(groups, group)["status"] == "finished"
+        elif status == "paused" and broken is None:
+            if not any(_pauses(group) for group in groups):
+                raise AbortedElsewhere(
+                    f"{self._subject()} was paused by somebody else: have it go on with state=resumed."
+                )
+            over = True
+        return Snapshot(counts, native_state=status, over=over, broken=broken)
+
+    def _group(self, groups: list[dict[str, Any]], name: str) -> dict[str, Any]:
+        for group in groups:
+            if group["name"] == name:
+                return group
+        names = ", ".join(str(group["name"]) for group in groups)
+        raise InvalidInput(f"wait_group is '{name}', but the rollout '{self.name}' has the groups {names}.")
+
+    # -- result ------------------------------------------------------------------------------------------------
+
+    def result(self) -> dict[str, Any]:
+        """Return the task's result."""
+        report = self.report
+        if report is None:
+            counts = (
+                counts_of(self.rollout)
+                if self.rollout is not None
+                else Counts(self.planned_targets, pending=self.planned_targets)
+            )
+            status = None if self.rollout is None else self.rollout["status"]
+            report = self._report(Snapshot(counts, native_state=status), STATES.get(status or "", "planned"))
+        return self.task.result(self.plan, rollout=self._shown(), **report.keys())
+
+    def _shown(self) -> dict[str, Any] | None:
+        if self.rollout is None:
+            return None
+        return show(self.rollout, self.hawkbit.rollouts.groups(self.rollout["id"]))
+
+    def _report(self, snapshot: Snapshot, state: str) -> Report:
+        rollout = self.rollout or {}
+        native = snapshot.native_state
+        if state == "succeeded" and native != "finished":
+            # a group, a quorum, or a pause after a group was what was waited for
+            state = STATES.get(native or "", "running")
+        limit = self.params["result_limit"]
+        failed = self.hawkbit.rollouts.failed_devices(rollout, limit) if snapshot.counts.failed else []
+        return Report(
+            deployment(
+                PLATFORM,
+                identifier=str(rollout["id"]) if rollout else None,
+                name=self.name,
+                state=state,
+                native_state=native,
+                software=self.software,
+                created=rollout.get("createdAt"),
+            ),
+            snapshot.counts,
+            failed=failed,
+            attach=self._attach(),
+            limit=limit,
+        )
+
+    def _attach(self) -> dict[str, Any]:
+        return {"name": self.name, "state": "started", "wait": True}
+
+    def _subject(self) -> str:
+        return f"The rollout '{self.name}'"
+
+
+def _pauses(group: Mapping[str, Any]) -> bool:
+    """Tell whether a finished group is the reason for a pause that was asked for."""
+    return (group.get("successAction") or {}).get("action") == "PAUSE" and group["status"] == "finished"
+
+
+def _why_broken(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> str | None:
+    """Return why a rollout cannot reach its end by itself, None while it can."""
+    status = rollout["status"]
+    if status in STOPPED and status not in GONE:
+        return f"it is {status}"
+    failed = [group for group in groups if group["status"] == "error"]
+    if status == "paused" and failed:
+        group = failed[-1]
+        counts = counts_of(group)
+        threshold = (group.get("errorCondition") or {}).get("expression")
+        return (
+            f"hawkBit paused it because {counts.failed} of the {counts.selected} devices of group '{group['name']}' "
+            f"failed, which is more than its error_threshold of {threshold} %"
+        )
+    return None
+
+
+def show(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the modules' results show of a rollout."""
+    return {
+        "id": str(rollout["id"]),
+        "name": rollout["name"],
+        "description": rollout.get("description"),
+        "status": rollout["status"],
+        "query": rollout.get("targetFilterQuery"),
+        "distribution_set_id": str(rollout["distributionSetId"]),
+        "assignment_type": rollout.get("type"),
+        "start_at": iso_time(rollout.get("startAt")),
+        "created_at": iso_time(rollout.get("createdAt")),
+        "counts": vars(counts_of(rollout)),
+        "groups": [
+            {
+                "id": str(group["id"]),
+                "name": group["name"],
+                "status": group["status"],
+                "success_threshold": (group.get("successCondition") or {}).get("expression"),
+                "error_threshold": (group.get("errorCondition") or {}).get("expression"),
+                "counts": vars(counts_of(group)),
+            }
+            for group in groups
+        ],
+    }

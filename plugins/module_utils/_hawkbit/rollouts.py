@@ -1,0 +1,257 @@
+# Copyright (c) 2026 Fleet Deploy Authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""hawkBit rollouts: reading, planning, writing, steering. Private to the collection.
+
+The server moves a rollout from state to state by a scheduler, so each verb is followed by a look. Facts from
+releases 0.3.0M7, 0.9.0 and 1.0.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .._core.deployment import FAILED, Counts, Device
+from .._core.errors import Conflict, InvalidInput, Unsupported
+from .._core.transport import NOT_DONE, Operation, reads, writes
+from . import rsql
+from .actions import Action, Actions
+from .api import MODERN, PARALLEL, READ_CONFIGURATION, ROOT, SEED, Api
+
+LIST = reads("list rollouts", "GET", f"{ROOT}/rollouts")
+READ = reads("read rollout", "GET", f"{ROOT}/rollouts/{{id}}")
+GROUPS = reads("list groups of rollout", "GET", f"{ROOT}/rollouts/{{id}}/deploygroups")
+GROUP = reads("read group of rollout", "GET", f"{ROOT}/rollouts/{{id}}/deploygroups/{{group}}")
+GROUP_TARGETS = reads("list targets of rollout group", "GET", f"{ROOT}/rollouts/{{id}}/deploygroups/{{group}}/targets")
+CREATE = writes("create rollout", "POST", f"{ROOT}/rollouts")
+UPDATE = writes("update rollout", "PUT", f"{ROOT}/rollouts/{{id}}")
+DELETE = writes("delete rollout", "DELETE", f"{ROOT}/rollouts/{{id}}")
+START = writes("start rollout", "POST", f"{ROOT}/rollouts/{{id}}/start")
+PAUSE = writes("pause rollout", "POST", f"{ROOT}/rollouts/{{id}}/pause")
+RESUME = writes("resume rollout", "POST", f"{ROOT}/rollouts/{{id}}/resume")
+STOP = writes("stop rollout", "POST", f"{ROOT}/rollouts/{{id}}/stop")
+
+GONE = frozenset({"deleting", "deleted"})
+STOPPED = frozenset({"stopping", "stopped", "approval_denied", *GONE})
+
+
+class Rollouts:
+    """The rollouts of a tenant."""
+
+    def __init__(self, api: Api, actions: Actions) -> None:
+        self.api = api
+        self.actions = actions
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def search(self, query: str | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield rollouts as the list shows them, in the order of their ids."""
+        yield from self.api.pages(LIST, query=query, sort="id:ASC", limit=limit)
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """Return the rollout of this name, None when there is none (or one that was deleted after it had run)."""
+        for item in self.api.exact(LIST, {"name": name}, rsql.equals("name", name)):
+            return self.get(item["id"])
+        return None
+
+    def get(self, id: int) -> dict[str, Any] | None:
+        """Return a rollout with its counts, None when it is gone."""
+        answer = self.api.transport.send(READ, values={"id": id}, accept=(404,), shape=dict)
+        if answer.status == 404 or answer.data.get("status") in GONE or answer.data.get("deleted"):
+            return None
+        found: dict[str, Any] = answer.data
+        return found
+
+    def groups(self, id: int) -> list[dict[str, Any]]:
+        """Return the groups in their order, with counts."""
+        values = {"id": id}
+        groups = list(self.api.pages(GROUPS, values=values, sort="id:ASC", parameters={"representation": "full"}))
+        # 0.3.0M7 has the counts only in the single group
+        return [group if "totalTargetsPerStatus" in group else self._group(id, group["id"]) for group in groups]
+
+    def _group(self, id: int, group: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.api.transport.send(GROUP, values={"id": id, "group": group}, shape=dict).data
+        return found
+
+    def failed_devices(self, rollout: Mapping[str, Any], limit: int) -> list[Device]:
+        """Return devices on which the rollout failed, with their last message and log."""
+        pairs = list(self._failed_actions(rollout["id"], limit))
+
+        def one(pair: tuple[str, Action]) -> Device:
+            name, action = pair
+            message, log = self.actions.failure(action)
+            code = None if action.code is None else str(action.code)
+            return Device(action.controller_id, name, FAILED, "error", code, message, log)
+
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            return list(pool.map(one, pairs))
+
+    def _failed_actions(self, id: int, limit: int) -> Iterator[tuple[str, Action]]:
+        if self.api.generation != SEED:
+            field_name = "status" if self.api.generation == MODERN else "detailstatus"
+            for action in self.actions.search(f"rollout.id=={id};{field_name}==error", limit=limit):
+                yield action.controller_id, action
+            return
+        for target in self._group_targets(id, "updatestatus==error", limit):
+            for action in self.actions.of_target(target["controllerId"], limit=1):
+                yield target.get("name", target["controllerId"]), action
+
+    def _group_targets(self, id: int, query: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        for group in self.api.pages(GROUPS, values={"id": id}, sort="id:ASC"):
+            values = {"id": id, "group": group["id"]}
+            yield from self.api.pages(GROUP_TARGETS, values=values, query=query, limit=limit)
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a rollout and return it; it is not ready at once.
+
+        Raises:
+            Conflict: the name is used up, possibly by a rollout that was deleted after it had run.
+        """
+        name = str(body["name"])
+        try:
+            answer = self.api.transport.send(
+                CREATE, json=body, shape=dict, read_back=lambda: self.find(name) or NOT_DONE
+            )
+        except Conflict as error:
+            error.msg += f" The name '{name}' is used up, also by a rollout that was deleted: choose another one."
+            raise
+        created: dict[str, Any] = answer.data
+        return created
+
+    def describe(self, id: int, description: str) -> None:
+        """Change the description.
+
+        Raises:
+            Unsupported: releases before 0.6 cannot.
+        """
+
+        def read_back() -> Any:
+            return {} if (self.get(id) or {}).get("description") == description else NOT_DONE
+
+        body = {"description": description}
+        answer = self.api.transport.send(UPDATE, values={"id": id}, json=body, accept=(405,), read_back=read_back)
+        if answer.status == 405:
+            raise Unsupported("description of an existing rollout cannot be changed before hawkBit 0.6: leave it out.")
+
+    def start(self, id: int) -> None:
+        """Start a rollout that is ready."""
+        self._steer(START, id, lambda status: status not in ("creating", "ready", "waiting_for_approval"))
+
+    def pause(self, id: int) -> None:
+        """Pause a rollout that is running."""
+        self._steer(PAUSE, id, lambda status: status != "running")
+
+    def resume(self, id: int) -> None:
+        """Resume a rollout that is paused."""
+        self._steer(RESUME, id, lambda status: status != "paused")
+
+    def stop(self, id: int) -> None:
+        """Stop a rollout for good: what is open is cancelled.
+
+        Where the server cannot do that (before 0.10), the rollout is paused and its open actions are cancelled.
+        """
+        answer = self._steer(STOP, id, lambda status: status in STOPPED, accept=(404, 405))
+        if answer < 400:
+            return
+        if (self.get(id) or {}).get("status") == "running":
+            self.pause(id)
+        self.actions.cancel(self._open_actions(id))
+
+    def delete(self, id: int) -> None:
+        """Delete a rollout; the server does it after a moment."""
+
+        def read_back() -> Any:
+            return {} if self.get(id) is None else NOT_DONE
+
+        self.api.transport.send(DELETE, values={"id": id}, accept=(404,), read_back=read_back)
+
+    def _steer(self, operation: Operation, id: int, done: Callable[[str], bool], accept: tuple[int, ...] = ()) -> int:
+        def read_back() -> Any:
+            rollout = self.get(id)
+            return rollout if rollout is not None and done(rollout["status"]) else NOT_DONE
+
+        return self.api.transport.send(operation, values={"id": id}, accept=accept, read_back=read_back).status
+
+    def _open_actions(self, id: int) -> Iterator[Action]:
+        if self.api.generation != SEED:
+            field_name = "active==true" if self.api.generation == MODERN else "status==pending"
+            yield from self.actions.search(f"rollout.id=={id};{field_name}")
+            return
+        for target in self._group_targets(id, "updatestatus==pending"):
+            for action in self.actions.of_target(target["controllerId"], limit=1):
+                if action.active and action.type != "cancel":
+                    yield action
+
+    # -- features ----------------------------------------------------------------------------------------------
+
+    def percentages_of_all(self) -> bool:
+        """Tell whether a group's percentage is of all targets (from 0.5 on), or of those that remain.
+
+        Raises:
+            Unsupported: it cannot be found out.
+        """
+        if self.api.generation == MODERN:
+            return True
+        if self.api.generation == SEED:
+            return False
+        configuration = self.api.transport.send(READ_CONFIGURATION, shape=dict).data
+        if "implicit.lock.enabled" in configuration:  # came with 0.5 as well
+            return True
+        if "multi.assignments.enabled" in configuration:
+            return False
+        raise Unsupported(
+            "groups with percentages mean different things before and after hawkBit 0.5, and the user may not read the "
+            "tenant configuration, which tells the two apart: give the user READ_TENANT_CONFIGURATION."
+        )
+
+
+def group_percentages(wanted: list[float | None], of_all: bool) -> list[float]:
+    """Return what to send for groups.
+
+    Args:
+        wanted: percentages of all targets; None for the last group means the rest.
+        of_all: whether the server counts like that, or wants percentages of what the groups before have left.
+
+    Raises:
+        InvalidInput: they do not make up the whole.
+    """
+    taken = 0.0
+    sent = []
+    for index, percentage in enumerate(wanted):
+        last = index == len(wanted) - 1
+        if percentage is None and not last:
+            raise InvalidInput("groups: only the last group may go without percentage, it takes the rest.")
+        if percentage is not None and not 0 < percentage <= 100:
+            raise InvalidInput(f"groups: percentage is {percentage:g}, give more than 0 and at most 100.")
+        rest = 100.0 - taken
+        if percentage is not None and percentage > rest + 1e-6:
+            raise InvalidInput(f"groups: the percentages add up to more than 100 (at {percentage:g}).")
+        if last:
+            if percentage is not None and percentage < rest - 1e-6:
+                raise InvalidInput(
+                    f"groups: the percentages add up to {taken + percentage:g}: make it 100, or leave out the last one."
+                )
+            sent.append(100.0)
+        else:
+            share = float(percentage or 0.0)
+            sent.append(share if of_all else 100.0 * share / rest)
+            taken += share
+    return sent
+
+
+def counts_of(entity: Mapping[str, Any]) -> Counts:
+    """Return the counts of a rollout or a group."""
+    status = entity.get("totalTargetsPerStatus") or {}
+    return Counts(
+        selected=int(entity.get("totalTargets", 0)),
+        pending=int(status.get("notstarted", 0)) + int(status.get("scheduled", 0)),
+        running=int(status.get("running", 0)),
+        succeeded=int(status.get("finished", 0)),
+        failed=int(status.get("error", 0)),
+        aborted=int(status.get("cancelled", 0)),
+    )
