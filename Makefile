@@ -12,7 +12,7 @@ ARGS ?=
 KEEP_GOING ?=
 
 CHECK := .venv/bin/python tools/check.py $(if $(KEEP_GOING),--keep-going)
-CHECKS := ruff mypy changelog ansible-lint docs-lint sanity artifact units integration molecule demo bench docs
+CHECKS := ruff shellcheck mypy changelog ansible-lint docs-lint sanity artifact units integration molecule demo bench docs
 
 .PHONY: help test test-all lint format importer requirements clean venv $(CHECKS)
 
@@ -24,7 +24,7 @@ help:
 	@echo "make bench       the benchmarks"
 	@echo "make docs        the documentation's site, in docs/build"
 	@echo
-	@echo "make CHECK       one check: ruff mypy changelog ansible-lint docs-lint sanity artifact units integration molecule"
+	@echo "make CHECK       one check: ruff shellcheck mypy changelog ansible-lint docs-lint sanity artifact units integration molecule"
 	@echo "make format      bring the Python code into shape"
 	@echo "make venv        only make the environment, in .venv"
 	@echo "make clean       remove all that these commands have made"

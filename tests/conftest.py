@@ -6,6 +6,9 @@ import contextlib
 import os
 from pathlib import Path
 
+# the servers, the proxy in front of them and the fleet
+pytest_plugins = ["servers.fixtures"]
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
