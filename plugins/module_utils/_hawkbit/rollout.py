@@ -480,7 +480,7 @@ def show(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> dict[str, 
                 "status": group["status"],
                 "success_threshold": (group.get("successCondition") or {}).get("expression"),
                 "error_threshold": (group.get("errorCondition") or {}).get("expression"),
-                "counts": vars(counts_of(group)),
+                "counts": vars(counts_of(group, stopped=rollout["status"] in STOPPED)),
             }
             for group in groups
         ],

@@ -244,14 +244,17 @@ def group_percentages(wanted: list[float | None], of_all: bool) -> list[float]:
     return sent
 
 
-def counts_of(entity: Mapping[str, Any]) -> Counts:
-    """Return the counts of a rollout or a group."""
+def counts_of(entity: Mapping[str, Any], stopped: bool = False) -> Counts:
+    """Return the counts of a rollout, or of a group; C(stopped) says that the group's rollout is."""
     status = entity.get("totalTargetsPerStatus") or {}
+    waiting = int(status.get("notstarted", 0)) + int(status.get("scheduled", 0))
+    over = stopped or entity.get("status") in STOPPED
     return Counts(
         selected=int(entity.get("totalTargets", 0)),
-        pending=int(status.get("notstarted", 0)) + int(status.get("scheduled", 0)),
+        pending=0 if over else waiting,
         running=int(status.get("running", 0)),
         succeeded=int(status.get("finished", 0)),
         failed=int(status.get("error", 0)),
-        aborted=int(status.get("cancelled", 0)),
+        # what a stopped rollout had not begun is never begun
+        aborted=int(status.get("cancelled", 0)) + (waiting if over else 0),
     )
