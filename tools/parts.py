@@ -253,15 +253,22 @@ def artifact(place: Place) -> None:
     )  # fmt: skip
 
 
+def _pytest(place: Place, folder: str, *more: str) -> None:
+    """Run the tests in `folder`, or those that the person names."""
+    named = any((ROOT / argument.partition("::")[0]).exists() for argument in place.arguments)
+    tests = () if named else (folder,)
+    place.run(place.program("python"), "-m", "pytest", *tests, *more, *place.arguments, cwd=ROOT)
+
+
 def units(place: Place) -> None:
     """Run the unit tests; with the ansible-core of .venv also those of the servers, and measure what they cover."""
     more = ["--ignore=tests/unit/servers"] if place.core else ["--cov", "--cov-report=term"]
-    place.run(place.program("python"), "-m", "pytest", "tests/unit", *more, *place.arguments, cwd=ROOT)
+    _pytest(place, "tests/unit", *more)
 
 
 def integration(place: Place) -> None:
     """Run the modules, the inventory plugin and the roles against running servers."""
-    place.run(place.program("python"), "-m", "pytest", "tests/integration", *place.arguments, cwd=ROOT)
+    _pytest(place, "tests/integration")
 
 
 def molecule(place: Place) -> None:
