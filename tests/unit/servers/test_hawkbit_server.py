@@ -167,6 +167,7 @@ def test_program_is_killed_and_leaves_nothing() -> None:
 
 def test_two_hundred_devices(api: Management, fleet: SimulatedFleet) -> None:
     ids = device_ids(200, "many-")
+    fleet.poll_interval = 1
     fleet.add(ids, attributes={"hw": "rev2"})
     fleet.on_version("2.1.0", "fail", ids[:50])
     fleet.wait_registered(120)
