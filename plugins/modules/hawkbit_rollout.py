@@ -137,7 +137,8 @@ options:
     type: int
   wait_group:
     description:
-      - Wait only until the group of this name is finished.
+      - Wait only until the group of this name has reached its O(success_threshold), even if some of its devices are
+        still under way. If its O(success_action) is V(pause), wait until the rollout is paused.
     type: str
 notes:
   - The thresholds O(success_threshold) and O(error_threshold) are the server's and count for each group. The options
@@ -223,6 +224,10 @@ rollout:
       description: When it was created, ISO 8601 in UTC.
       type: str
       sample: "2026-03-01T10:00:00Z"
+    last_modified_at:
+      description: When its state changed last, ISO 8601 in UTC.
+      type: str
+      sample: "2026-03-01T10:20:00Z"
     counts:
       description: How many of its targets are where; see RV(counts).
       type: dict
@@ -235,6 +240,7 @@ rollout:
         - id: "9"
           name: canary
           status: finished
+          last_modified_at: "2026-03-01T10:05:00Z"
           success_threshold: "100"
           error_threshold: "0"
           counts: {selected: 3, skipped: 0, pending: 0, running: 0, succeeded: 3, failed: 0, aborted: 0, unknown: 0}

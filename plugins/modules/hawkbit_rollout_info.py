@@ -100,6 +100,10 @@ rollouts:
       description: When it was created, ISO 8601 in UTC.
       type: str
       sample: "2026-03-01T10:00:00Z"
+    last_modified_at:
+      description: When its state changed last, ISO 8601 in UTC.
+      type: str
+      sample: "2026-03-01T10:20:00Z"
     counts:
       description: How many of its targets are where. Each is counted once.
       type: dict
@@ -112,6 +116,7 @@ rollouts:
         - id: "9"
           name: canary
           status: running
+          last_modified_at: "2026-03-01T10:05:00Z"
           success_threshold: "100"
           error_threshold: "50"
           counts: {selected: 3, skipped: 0, pending: 0, running: 1, succeeded: 1, failed: 1, aborted: 0, unknown: 0}

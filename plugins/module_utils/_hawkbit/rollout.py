@@ -365,27 +365,28 @@ class RolloutTask:
         self.rollout = rollout
         status = rollout["status"]
         counts = counts_of(rollout)
-        group = self.params["wait_group"]
+        wanted = self.params["wait_group"]
         # the groups cost a request: they matter when one is waited for, or to tell why it is paused
-        groups = self.hawkbit.rollouts.groups(rollout["id"]) if group is not None or status == "paused" else []
+        groups = self.hawkbit.rollouts.groups(rollout["id"]) if wanted is not None or status == "paused" else []
         broken = _why_broken(rollout, groups)
         over = status == "finished"
-        if group is not None:
-            over = over or self._group(groups, group)["status"] == "finished"
+        if wanted is not None:
+            over = over or _decided(groups, self._index(groups, wanted), status)
         elif status == "paused" and broken is None:
-            if not any(_pauses(group) for group in groups):
+            if not _paused_as_asked(groups):
                 raise AbortedElsewhere(
                     f"{self._subject()} was paused by somebody else: have it go on with state=resumed."
                 )
             over = True
         return Snapshot(counts, native_state=status, over=over, broken=broken)
 
-    def _group(self, groups: list[dict[str, Any]], name: str) -> dict[str, Any]:
-        for group in groups:
-            if group["name"] == name:
-                return group
-        names = ", ".join(str(group["name"]) for group in groups)
-        raise InvalidInput(f"wait_group is '{name}', but the rollout '{self.name}' has the groups {names}.")
+    def _index(self, groups: list[dict[str, Any]], name: str) -> int:
+        names = [str(group["name"]) for group in groups]
+        if name not in names:
+            raise InvalidInput(
+                f"wait_group is '{name}', but the rollout '{self.name}' has the groups {', '.join(names)}."
+            )
+        return names.index(name)
 
     # -- result ------------------------------------------------------------------------------------------------
 
@@ -438,9 +439,37 @@ class RolloutTask:
         return f"The rollout '{self.name}'"
 
 
+def _begun(group: Mapping[str, Any]) -> bool:
+    return group["status"] not in ("creating", "ready", "scheduled")
+
+
+def _passed(group: Mapping[str, Any]) -> bool:
+    """Tell whether a group has reached its success threshold; some of its devices may still be under way."""
+    counts = counts_of(group)
+    return 100 * counts.succeeded >= _threshold(group, "successCondition") * counts.selected
+
+
+def _threshold(group: Mapping[str, Any], condition: str) -> int:
+    return int((group.get(condition) or {}).get("expression") or 0)
+
+
 def _pauses(group: Mapping[str, Any]) -> bool:
-    """Tell whether a finished group is the reason for a pause that was asked for."""
-    return (group.get("successAction") or {}).get("action") == "PAUSE" and group["status"] == "finished"
+    return (group.get("successAction") or {}).get("action") == "PAUSE"
+
+
+def _paused_as_asked(groups: list[dict[str, Any]]) -> bool:
+    """Tell whether the last group that has begun is the reason for a pause that was asked for."""
+    begun = [group for group in groups if _begun(group)]
+    return bool(begun) and _pauses(begun[-1]) and _passed(begun[-1])
+
+
+def _decided(groups: list[dict[str, Any]], index: int, status: str) -> bool:
+    """Tell whether a group need not be waited for any more."""
+    group, later = groups[index], groups[index + 1 :]
+    if _passed(group) and _pauses(group) and later and not any(map(_begun, later)):
+        # the server's scheduler comes round to it a moment later
+        return status == "paused"
+    return _passed(group) or group["status"] == "finished"
 
 
 def _why_broken(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> str | None:
@@ -448,15 +477,19 @@ def _why_broken(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> str
     status = rollout["status"]
     if status in STOPPED and status not in GONE:
         return f"it is {status}"
-    failed = [group for group in groups if group["status"] == "error"]
-    if status == "paused" and failed:
-        group = failed[-1]
+    for group in reversed(groups):
         counts = counts_of(group)
-        threshold = (group.get("errorCondition") or {}).get("expression")
-        return (
-            f"hawkBit paused it because {counts.failed} of the {counts.selected} devices of group '{group['name']}' "
-            f"failed, which is more than its error_threshold of {threshold} %"
-        )
+        if status == "paused" and group["status"] == "error":
+            return (
+                f"hawkBit paused it because {counts.failed} of the {counts.selected} devices of group "
+                f"'{group['name']}' failed, which is more than its error_threshold of "
+                f"{_threshold(group, 'errorCondition')} %"
+            )
+        if group["status"] == "finished" and not _passed(group):
+            return (
+                f"only {counts.succeeded} of the {counts.selected} devices of group '{group['name']}' succeeded, which "
+                f"is less than its success_threshold of {_threshold(group, 'successCondition')} %"
+            )
     return None
 
 
@@ -472,12 +505,14 @@ def show(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> dict[str, 
         "assignment_type": rollout.get("type"),
         "start_at": iso_time(rollout.get("startAt")),
         "created_at": iso_time(rollout.get("createdAt")),
+        "last_modified_at": iso_time(rollout.get("lastModifiedAt")),
         "counts": vars(counts_of(rollout)),
         "groups": [
             {
                 "id": str(group["id"]),
                 "name": group["name"],
                 "status": group["status"],
+                "last_modified_at": iso_time(group.get("lastModifiedAt")),
                 "success_threshold": (group.get("successCondition") or {}).get("expression"),
                 "error_threshold": (group.get("errorCondition") or {}).get("expression"),
                 "counts": vars(counts_of(group, stopped=rollout["status"] in STOPPED)),
