@@ -36,7 +36,8 @@ options:
     type: float
   min_reported:
     description:
-      - How many devices must have reported before O(max_failure_percentage) counts.
+      - How many devices must have reported before O(max_failure_percentage) counts. Once no device is under way any
+        more, it counts in any case.
     type: int
     default: 1
   on_failure:

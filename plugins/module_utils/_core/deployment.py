@@ -106,7 +106,8 @@ class Gate:
             only the others are.
         max_failures: how many may fail.
         max_failure_percentage: how many may fail of those that have reported.
-        min_reported: how many must have reported before that percentage counts.
+        min_reported: how many must have reported before that percentage counts; when nothing is open any more, it
+            counts in any case.
         default_percentage: the quorum when no threshold is given; 0 where the platform has thresholds of its own.
     """
 
@@ -150,13 +151,15 @@ class Gate:
     def broken(self, counts: Counts) -> str | None:
         """Return why the deployment cannot be good enough any more, None while it can."""
         if self.max_failures is not None and counts.bad > self.max_failures:
-            return f"{counts.bad} devices failed, max_failures is {self.max_failures}"
+            return f"{_devices(counts.bad)} failed, max_failures is {self.max_failures}"
         reported = counts.succeeded + counts.bad
-        if self.max_failure_percentage is not None and reported >= self.min_reported and reported:
+        # of a fleet smaller than min_reported no further reports will come
+        enough = reported >= self.min_reported or not counts.open
+        if self.max_failure_percentage is not None and reported and enough:
             share = 100 * counts.bad / reported
             if share > self.max_failure_percentage:
                 return (
-                    f"{counts.bad} of the {reported} devices that reported failed ({share:.1f} %), "
+                    f"{counts.bad} of the {_devices(reported)} that reported failed ({share:.1f} %), "
                     f"max_failure_percentage is {self.max_failure_percentage:g}"
                 )
         required = self.required(counts.selected)
@@ -172,6 +175,10 @@ class Gate:
     def content(self, counts: Counts) -> bool:
         """Tell whether nothing more need be waited for: all have ended, or the quorum is there."""
         return not counts.open or self.quorum(counts)
+
+
+def _devices(number: int) -> str:
+    return "1 device" if number == 1 else f"{number} devices"
 
 
 @dataclass
