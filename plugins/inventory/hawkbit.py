@@ -17,11 +17,12 @@ description:
   - Each host has the variables that the notes name, and those that follow. They are always there, and null when the
     server does not tell or when they were not asked for.
   - C(hawkbit_controller_id), C(hawkbit_name), C(hawkbit_description), C(hawkbit_update_status), C(hawkbit_address),
-    C(hawkbit_ip_address), C(hawkbit_group), C(hawkbit_target_type) and C(hawkbit_target_type_id),
+    C(hawkbit_ip_address), C(hawkbit_group), C(hawkbit_target_type) (its id), C(hawkbit_target_type_name),
     C(hawkbit_request_attributes), C(hawkbit_auto_confirm_active), C(hawkbit_created_by) and
     C(hawkbit_last_modified_by).
-  - C(hawkbit_created_at), C(hawkbit_last_modified_at), C(hawkbit_installed_at),
-    C(hawkbit_last_controller_request_at) and C(hawkbit_next_expected_request_at), in milliseconds since 1970.
+  - C(hawkbit_created_at), C(hawkbit_last_modified_at), C(hawkbit_installed_at) and
+    C(hawkbit_last_controller_request_at), in milliseconds since 1970. C(hawkbit_poll_status) is a dictionary with
+    C(last_request_at), C(next_expected_request_at) and C(overdue); hawkBit before 0.6 does not list it.
   - C(hawkbit_attributes), C(hawkbit_metadata), C(hawkbit_installed_distribution_set) and
     C(hawkbit_assigned_distribution_set) if O(gather) asks for them. The last two are dictionaries with C(id), C(name),
     C(version) and C(type).
@@ -178,6 +179,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.api import A
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.inventory import ASSIGNED, INSTALLED, Inventory
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.rules import RULES
+from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.target_info import described
 from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory import naming
 from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.plugin import (
     Device,
@@ -186,29 +188,11 @@ from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.plugin imp
     iso_time,
 )
 
-# variable -> field of the API
-FIELDS = {
-    "controller_id": "controllerId",
-    "name": "name",
-    "description": "description",
-    "update_status": "updateStatus",
-    "address": "address",
-    "ip_address": "ipAddress",
-    "group": "group",
-    "target_type": "targetTypeName",
-    "target_type_id": "targetType",
-    "request_attributes": "requestAttributes",
-    "auto_confirm_active": "autoConfirmActive",
-    "created_at": "createdAt",
-    "created_by": "createdBy",
-    "last_modified_at": "lastModifiedAt",
-    "last_modified_by": "lastModifiedBy",
-    "installed_at": "installedAt",
-    "last_controller_request_at": "lastControllerRequestAt",
-}
 KEYED = ("attributes", "metadata")
 SETS = {"installed_distribution_set": INSTALLED, "assigned_distribution_set": ASSIGNED}
 GATHERED = (*KEYED, *SETS)
+# group_by -> variable
+PLAIN = {"update_status": "hawkbit_update_status", "target_type": "hawkbit_target_type_name"}
 HOSTNAMES = ("controller_id", "name", "ip_address", "address")
 
 
@@ -309,9 +293,7 @@ class InventoryModule(FleetInventory):
         self, target: Mapping[str, Any], parts: Mapping[str, Any], overdue: set[str] | None
     ) -> dict[str, Any]:
         controller_id = target["controllerId"]
-        poll_status = target.get("pollStatus") or {}
-        variables = {f"hawkbit_{name}": target.get(field) for name, field in FIELDS.items()}
-        variables["hawkbit_next_expected_request_at"] = poll_status.get("nextExpectedRequestAt")
+        variables = {f"hawkbit_{name}": value for name, value in described(target).items()}
         for name in GATHERED:
             # a set may be missing, attributes and metadata are empty then
             nothing: dict[str, str] | None = None if name in SETS else {}
@@ -362,8 +344,8 @@ class InventoryModule(FleetInventory):
                 found = variables[f"hawkbit_{choice}"]
                 if found:
                     yield (self._group(choice, found["name"], found["version"]),)
-            elif variables[f"hawkbit_{choice}"]:
-                yield (self._group(choice, variables[f"hawkbit_{choice}"]),)
+            elif variables[PLAIN[choice]]:
+                yield (self._group(choice, variables[PLAIN[choice]]),)
 
     def _group(self, *parts: str) -> str:
         return naming.group_name(self.get_option("group_prefix") + "_".join(parts))

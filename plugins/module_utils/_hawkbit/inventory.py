@@ -68,9 +68,7 @@ class Inventory:
         try:
             found = list(self._targets.search(self.query, sort=ORDER))
         except InvalidInput as error:
-            raise InvalidInput(
-                f"query is '{self.query}', which hawkBit refuses: {error.msg}", http=error.http
-            ) from error
+            raise _blamed(error, f"query is '{self.query}'") from error
         except NotFound:
             # asks more, and says clearly that it is no hawkBit
             _generation = self.api.generation
@@ -86,9 +84,7 @@ class Inventory:
         try:
             return sorted(self._ids(query))
         except InvalidInput as error:
-            raise InvalidInput(
-                f"groups_by_query has '{query}' for {name}, which hawkBit refuses: {error.msg}", http=error.http
-            ) from error
+            raise _blamed(error, f"groups_by_query has '{query}' for {name}") from error
 
     def overdue(self) -> list[str]:
         """Return the ids of the targets that should have called before now."""
@@ -186,6 +182,17 @@ class Inventory:
         if kind == INSTALLED:
             return [target["controllerId"] for target in targets if target.get("installedAt")]
         return sorted(self._ids("assignedds.name==*"))
+
+
+def _blamed(error: FleetError, option: str) -> InvalidInput:
+    """Return the error of a refused query as one that names the option."""
+    words = error.message.rstrip(".")
+    return InvalidInput(
+        f"{option}, which hawkBit refuses ({words}): see the chapter on queries of hawkBit's documentation.",
+        message=error.message,
+        details=error.details,
+        http=error.http,
+    )
 
 
 def _short(distribution_set: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class TargetInfo:
         ids = [target["controllerId"] for target in targets]
         added = self._gather(targets, ids, set(gather), _narrowest(ids, query), action_limit) if ids else {}
         return [
-            {**_described(target), **{name: values[target["controllerId"]] for name, values in added.items()}}
+            {**described(target), **{name: values[target["controllerId"]] for name, values in added.items()}}
             for target in targets
         ]
 
@@ -170,7 +170,8 @@ def _blamed(error: FleetError, query: str | None, sort: str | None) -> FleetErro
     )
 
 
-def _described(target: Mapping[str, Any]) -> dict[str, Any]:
+def described(target: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a target of the API under the keys of the result; the inventory's variables are named like them."""
     described = {name: target.get(field) for name, field in FIELDS.items()}
     # an empty text was set and removed again
     for name in ("description", "address"):

@@ -80,7 +80,7 @@ def test_variables_of_a_target_of_which_little_is_known(fake: Any, make: Any) ->
         "hawkbit_ip_address": None,
         "hawkbit_group": None,
         "hawkbit_target_type": None,
-        "hawkbit_target_type_id": None,
+        "hawkbit_target_type_name": None,
         "hawkbit_request_attributes": True,
         "hawkbit_auto_confirm_active": None,
         "hawkbit_created_at": 1795168059492,
@@ -89,7 +89,7 @@ def test_variables_of_a_target_of_which_little_is_known(fake: Any, make: Any) ->
         "hawkbit_last_modified_by": None,
         "hawkbit_installed_at": None,
         "hawkbit_last_controller_request_at": None,
-        "hawkbit_next_expected_request_at": None,
+        "hawkbit_poll_status": None,
         "hawkbit_attributes": None,
         "hawkbit_metadata": None,
         "hawkbit_installed_distribution_set": None,
@@ -128,7 +128,8 @@ def test_variables_of_a_target_of_which_all_is_known(fake: Any, make: Any) -> No
     assert first["hawkbit_assigned_distribution_set"] == {"id": "7", "name": "os", "version": "2.1", "type": "os"}
     assert first["hawkbit_attributes"] == {"hw": "rev2"}
     assert first["hawkbit_metadata"] == {"site": "a"}
-    assert first["hawkbit_next_expected_request_at"] == 1795168152778
+    assert first["hawkbit_poll_status"]["next_expected_request_at"] == 1795168152778
+    assert (first["hawkbit_target_type"], first["hawkbit_target_type_name"]) == ("3", "gw")
     assert second["fleet_online"] is False
     assert second["fleet_tags"] == []
     assert second["hawkbit_attributes"] == {}
@@ -383,11 +384,8 @@ def test_metadata_of_a_target_that_is_gone(fake: Any, make: Any) -> None:
 
 def test_first_failure_ends_it(fake: Any, failure: Callable[..., str]) -> None:
     fake.targets = [target(f"d{number}") for number in range(200)]
-    fake.refuse = {"/targets/.*/attributes": (403, {"errorCode": "hawkbit.server.error.insufficientPermission"})}
-    assert failure(gather=["attributes"]) == (
-        "Cannot read attributes of target: hawkbit.server.error.insufficientPermission The user lacks a permission. "
-        "(HTTP 403)"
-    )
+    fake.refuse = {"/targets/.*/attributes": FORBIDDEN}
+    assert failure(gather=["attributes"]) == NO_TAGS.replace("list target tags", "read attributes of target")
     assert len(fake.paths) < 50
 
 
@@ -437,13 +435,11 @@ def test_options_that_cannot_be_meant(
 
 @pytest.mark.usefixtures("fake")
 def test_query_that_the_server_refuses(failure: Callable[..., str]) -> None:
-    assert failure(query="name=~x") == (
-        "query is 'name=~x', which hawkBit refuses: Cannot list targets: "
-        "hawkbit.server.error.rest.param.rsqlParamSyntax. (HTTP 400)"
-    )
-    assert failure(groups_by_query={"x": "foo==1"}, on_partial_failure="warn") == (
-        "groups_by_query has 'foo==1' for x, which hawkBit refuses: Cannot list targets: "
-        "hawkbit.server.error.rest.param.rsqlParamSyntax. (HTTP 400)"
+    hint = "which hawkBit refuses (The query cannot be parsed): see the chapter on queries of hawkBit's documentation."
+    assert failure(query="name=~x") == f"query is 'name=~x', {hint}"
+    assert (
+        failure(groups_by_query={"x": "foo==1"}, on_partial_failure="warn")
+        == f"groups_by_query has 'foo==1' for x, {hint}"
     )
 
 
