@@ -79,7 +79,9 @@ options:
         required: true
       percentage:
         description:
-          - Size of the group in percent of all targets of the rollout. The last group gets the rest when it has none.
+          - Size of the group in percent of all targets of the rollout, or of those that its O(groups[].query) finds.
+          - The last group, and one with a query, gets the rest when it has none. Targets that a group before has under
+            another query do not count.
           - Servers before 0.5 count in percent of what the groups before have left; it is converted for them.
         type: float
       query:

@@ -109,7 +109,7 @@ class RolloutTask:
         names = [group["name"] for group in groups]
         if len(set(names)) < len(names):
             raise InvalidInput("groups: each group needs a name of its own.")
-        group_percentages([group["percentage"] for group in groups], of_all=True)
+        group_percentages([(group["query"], group["percentage"]) for group in groups], of_all=True)
 
     # -- plan --------------------------------------------------------------------------------------------------
 
@@ -141,12 +141,6 @@ class RolloutTask:
                 raise InvalidInput(
                     f"{option} is missing: hawkBit has no rollout '{self.name}' yet, and a new one needs it."
                 )
-        found = self._distribution_set()
-        if found.get("complete") is False:
-            raise InvalidInput(
-                f"distribution_set {found['name']} {found['version']} is incomplete: add the modules that its type "
-                f"'{found.get('type')}' demands."
-            )
         query = self._query()
         # the server takes what it finds at creation; this is what it would find now
         self.planned_targets = self.hawkbit.targets.count(query)
@@ -157,6 +151,12 @@ class RolloutTask:
             raise InvalidInput(
                 f"fleet_limit is {limit}, but the rollout would go to {self.planned_targets} devices: raise the limit "
                 "or select fewer devices."
+            )
+        found = self._distribution_set()
+        if found.get("complete") is False:
+            raise InvalidInput(
+                f"distribution_set {found['name']} {found['version']} is incomplete: add the modules that its type "
+                f"'{found.get('type')}' demands."
             )
         body = {
             "name": self.name,
@@ -226,7 +226,15 @@ class RolloutTask:
 
     def _distribution_set(self) -> dict[str, Any]:
         option = self.params["distribution_set"]
-        found = self.hawkbit.distribution_sets.require(option["name"], option["version"], option["type"])
+        wanted = (option["name"], option["version"], option["type"])
+        found = self.hawkbit.distribution_sets.find(*wanted)
+        if found is None:
+            try:
+                found = self.hawkbit.distribution_sets.require(*wanted)
+            except InvalidInput as error:
+                # tells a playbook that will publish the set that all else is in order
+                error.details = {"missing": "distribution_set", "selected": self.planned_targets}
+                raise
         self.software = {"id": str(found["id"]), **{key: found.get(key) for key in ("name", "version", "type")}}
         return found
 
@@ -244,7 +252,7 @@ class RolloutTask:
 
     def _groups(self) -> list[dict[str, Any]]:
         groups = self.params["groups"]
-        wanted = [group["percentage"] for group in groups]
+        wanted = [(group["query"], group["percentage"]) for group in groups]
         whole = len(wanted) == 1
         sent = group_percentages(wanted, of_all=whole or self.hawkbit.rollouts.percentages_of_all())
         bodies = []

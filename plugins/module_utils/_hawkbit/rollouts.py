@@ -10,7 +10,7 @@ releases 0.3.0M7, 0.9.0 and 1.0.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -210,37 +210,44 @@ class Rollouts:
         )
 
 
-def group_percentages(wanted: list[float | None], of_all: bool) -> list[float]:
+def group_percentages(wanted: Sequence[tuple[str | None, float | None]], of_all: bool) -> list[float]:
     """Return what to send for groups.
 
+    A percentage counts among the targets of one query; those that a group before has under another query do not count.
+
     Args:
-        wanted: percentages of all targets; None for the last group means the rest.
-        of_all: whether the server counts like that, or wants percentages of what the groups before have left.
+        wanted: query and percentage of each group; no query means all targets of the rollout, no percentage the rest.
+        of_all: whether the server counts in percent of all, or of what the groups before of that query have left.
 
     Raises:
         InvalidInput: they do not make up the whole.
     """
-    taken = 0.0
+    taken: dict[str, float] = {}
     sent = []
-    for index, percentage in enumerate(wanted):
+    for index, (query, percentage) in enumerate(wanted):
         last = index == len(wanted) - 1
-        if percentage is None and not last:
-            raise InvalidInput("groups: only the last group may go without percentage, it takes the rest.")
-        if percentage is not None and not 0 < percentage <= 100:
-            raise InvalidInput(f"groups: percentage is {percentage:g}, give more than 0 and at most 100.")
-        rest = 100.0 - taken
-        if percentage is not None and percentage > rest + 1e-6:
-            raise InvalidInput(f"groups: the percentages add up to more than 100 (at {percentage:g}).")
-        if last:
-            if percentage is not None and percentage < rest - 1e-6:
+        rest = 100.0 - taken.get(query or "", 0.0)
+        if percentage is None:
+            if not query and not last:
                 raise InvalidInput(
-                    f"groups: the percentages add up to {taken + percentage:g}: make it 100, or leave out the last one."
+                    "groups: only the last group, or one with a query of its own, may go without percentage: it takes "
+                    "the rest."
                 )
-            sent.append(100.0)
+            share = rest
         else:
-            share = float(percentage or 0.0)
-            sent.append(share if of_all else 100.0 * share / rest)
-            taken += share
+            share = percentage
+            if not 0 < share <= 100:
+                raise InvalidInput(f"groups: percentage is {share:g}, give more than 0 and at most 100.")
+            if share > rest + 1e-6:
+                raise InvalidInput(f"groups: the percentages add up to more than 100 (at {share:g}).")
+        whole = share >= rest - 1e-6
+        if last and not query and not whole:
+            raise InvalidInput(
+                f"groups: the percentages add up to {100 - rest + share:g}: make it 100, or leave out the last one."
+            )
+        # 100 is the rest in both ways of counting
+        sent.append(100.0 if whole else share if of_all else 100.0 * share / rest)
+        taken[query or ""] = 100.0 - rest + share
     return sent
 
 
