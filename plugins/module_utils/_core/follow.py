@@ -27,6 +27,8 @@ class Snapshot:
         offline: how many of the open devices are switched off; only filled in when it matters.
         over: the platform's word whether it is at its end; None where the devices decide.
         broken: why the platform itself has given up.
+        aborted: what somebody else has done to it, for a sentence whose subject is the deployment.
+        silent: whether the server has stopped answering: a report must make do with what is here.
     """
 
     counts: Counts
@@ -35,6 +37,8 @@ class Snapshot:
     offline: int = 0
     over: bool | None = None
     broken: str | None = None
+    aborted: str | None = None
+    silent: bool = False
 
     def reachable(self) -> Counts:
         """Return the counts without the open devices that are switched off."""
@@ -73,6 +77,7 @@ def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
     Raises:
         ThresholdExceeded: the gate is broken; AbortedElsewhere: somebody else stopped it; WaitTimeout: time is
             up. Each carries the whole report, and C(on_failure) or C(on_timeout) has been carried out.
+        FleetError: what made polling impossible; with the report of what was seen last, if anything was.
     """
     params = task.params
     waits_for_all = params["wait_until"] == "all"
@@ -94,6 +99,8 @@ def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
         return gate.content(counts) if snapshot.over is None else snapshot.over or gate.quorum(counts)
 
     def failed(snapshot: Snapshot) -> FleetError | None:
+        if snapshot.aborted:
+            return AbortedElsewhere(f"{deployment.subject} {snapshot.aborted}.")
         if snapshot.broken:
             return ThresholdExceeded(f"{deployment.subject} has failed: {snapshot.broken}.")
         return verdict(gate, judged(snapshot), deployment.subject)
@@ -113,10 +120,10 @@ def follow(task: Task, deployment: Deployment, gate: Gate) -> Report:
         return deployment.report(waiter.run(), "succeeded")
     except (ThresholdExceeded, AbortedElsewhere, WaitTimeout) as error:
         return _ended(task, deployment, last[0] if last else None, error)
-    except Unreachable as error:
+    except FleetError as error:
         if not last:
             raise
-        raise deployment.report(last[0], "running").fail(error) from None
+        raise deployment.report(replace(last[0], silent=True), "running").fail(error) from None
 
 
 def _ended(task: Task, deployment: Deployment, last: Snapshot | None, error: FleetError) -> Report:
@@ -135,7 +142,19 @@ def _ended(task: Task, deployment: Deployment, last: Snapshot | None, error: Fle
         task.warn(f"{deployment.subject} was still under way after {params['wait_timeout']} seconds.")
         return deployment.report(last, state)
     if policy == "abort":
-        deployment.abort()
-        error.msg += " What was still open has been cancelled."
-        state, last = "aborted", deployment.poll()
+        state, last = _abort(deployment, last, error, state)
     raise deployment.report(last, state).fail(error) from None
+
+
+def _abort(deployment: Deployment, last: Snapshot, error: FleetError, state: str) -> tuple[str, Snapshot]:
+    """Cancel what is still open; return the state and how it stands then. A fault in here must not hide the error."""
+    try:
+        deployment.abort()
+    except FleetError as fault:
+        error.msg += f" What is still open could not be cancelled: {fault.msg}"
+        return state, replace(last, silent=isinstance(fault, Unreachable))
+    error.msg += " What was still open has been cancelled."
+    try:
+        return "aborted", deployment.poll()
+    except FleetError:
+        return "aborted", replace(last, silent=True)
