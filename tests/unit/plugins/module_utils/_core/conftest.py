@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import ssl
 from collections.abc import Callable, Iterator
@@ -67,10 +68,12 @@ class Authority:
         self.ca_path = str(folder / "ca.pem")
         self.ca.cert_pem.write_to_path(self.ca_path)
 
-    def server_context(self, *names: str, client: bool = False) -> ssl.SSLContext:
+    def server_context(
+        self, *names: str, client: bool = False, not_after: datetime.datetime | None = None
+    ) -> ssl.SSLContext:
         """Return the context of a server that bears these names (127.0.0.1); `client`: asks for a certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(*(names or ("127.0.0.1",))).configure_cert(context)
+        self.ca.issue_cert(*(names or ("127.0.0.1",)), not_after=not_after).configure_cert(context)
         if client:
             context.verify_mode = ssl.CERT_REQUIRED
             self.ca.configure_trust(context)

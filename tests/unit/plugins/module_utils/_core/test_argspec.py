@@ -38,7 +38,7 @@ def test_option_that_is_there_twice_is_a_defect() -> None:
         connection_spec("hawkbit").merge(ArgumentSpec({"username": {}, "url": {}, "other": {}}))
 
 
-@pytest.mark.parametrize("name", ["wait_spec", "gate_spec", "fleet_spec"])
+@pytest.mark.parametrize("name", ["wait_spec", "gate_spec", "fleet_spec", "redeploy_spec"])
 def test_parts_merge_with_a_connection_and_accept_their_defaults(name: str) -> None:
     spec = connection_spec("hawkbit").merge(getattr(argspec, name)())
     assert errors_of(spec) == []

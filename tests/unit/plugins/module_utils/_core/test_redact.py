@@ -138,10 +138,10 @@ def test_ten_thousand_secrets_stay_quick() -> None:
     tokens = [secrets.token_hex(16) for _target in range(10_000)]
     known = redactor(*tokens)
     page = f"no secret here {'x' * 100} " * 500 + tokens[-1]
-    began = time.monotonic()
+    began = time.process_time()
     assert known.clean(page).endswith(f" {MASK}")
     assert known.clean("/rest/v1/targets") == "/rest/v1/targets"
-    assert time.monotonic() - began < 6
+    assert time.process_time() - began < 6
 
 
 def test_threads_may_add_and_clean_at_the_same_time() -> None:

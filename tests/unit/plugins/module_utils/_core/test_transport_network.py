@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import os
 import ssl
 import subprocess
@@ -344,6 +345,15 @@ def test_certificate_for_another_name(connect: Connect, authority: Authority) ->
             connect(server.url, ca_path=authority.ca_path).send(LIST)
         assert not server.requests
     assert caught.value.msg.endswith("; put the name that the certificate is for into url.")
+
+
+def test_certificate_that_has_expired(connect: Connect, authority: Authority) -> None:
+    context = authority.server_context(not_after=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
+    with ScriptedServer(default=EMPTY, tls=context) as server:
+        with pytest.raises(Unreachable, match="certificate has expired") as caught:
+            connect(server.url, ca_path=authority.ca_path).send(LIST)
+        assert server.connections == 1
+    assert "ca_path" not in caught.value.msg
 
 
 def test_validate_certs_false(connect: Connect, authority: Authority) -> None:

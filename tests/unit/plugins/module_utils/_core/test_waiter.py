@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleet.deploy.plugins.module_utils._core import waiter as module
 from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import (
     AuthFailed,
     BadAnswer,
@@ -132,7 +133,8 @@ def test_server_that_is_away_for_a_while_is_waited_for(connect: Connect) -> None
         assert server.left == 0
 
 
-def test_failures_in_a_row_count_not_all_of_them() -> None:
+def test_failures_in_a_row_count_not_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST_INTERVAL", 0.001)
     trouble: list[str | FleetError] = [Unreachable("away")] * TOLERATED_FAILURES
     state = waiter(script(*trouble, "waiting", *trouble, BadAnswer("odd"), "done"), interval=0).run
     with pytest.raises(BadAnswer):
@@ -140,7 +142,8 @@ def test_failures_in_a_row_count_not_all_of_them() -> None:
     assert waiter(script(*trouble, "waiting", *trouble, "done"), interval=0).run() == {"state": "done"}
 
 
-def test_too_many_failures_end_the_wait_with_the_last_state() -> None:
+def test_too_many_failures_end_the_wait_with_the_last_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST_INTERVAL", 0.001)
     trouble = [Unreachable("away")] * (TOLERATED_FAILURES + 1)
     with pytest.raises(Unreachable) as caught:
         waiter(script("waiting", *trouble), interval=0).run()
