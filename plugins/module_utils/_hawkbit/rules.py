@@ -56,7 +56,7 @@ def make_error(failure: Failure) -> FleetError | None:
     message = str(body.get("message") or WORDS.get(code) or body.get("errorCode"))
     details = {name: body[name] for name in ("errorCode", "exceptionClass", "info", "parameters") if name in body}
     kind = _kind(failure.status, code)
-    text = f"Cannot {failure.operation.title}: {message}"
+    text = f"Cannot {failure.operation.title}: {message.rstrip('.')}."
     if kind is QuotaExceeded:
         text += " This is a limit of the server, so waiting does not help."
     elif kind is AuthFailed:

@@ -35,12 +35,12 @@ class Naming:
     Args:
         names: name of the host by the device's id.
         shared: names that several devices claim, with the ids of these.
-        unusable: names that cannot be a host's, with the id of the device.
+        unusable: names that cannot be a host's, with the ids of the devices that would have them.
     """
 
     names: dict[str, str] = field(default_factory=dict)
     shared: dict[str, list[str]] = field(default_factory=dict)
-    unusable: dict[str, str] = field(default_factory=dict)
+    unusable: dict[str, list[str]] = field(default_factory=dict)
 
 
 def usable(name: str, reserved: Collection[str] = ()) -> bool:
@@ -90,31 +90,35 @@ def choose(wishes: Mapping[str, Sequence[str]], platform: str, reserved: Collect
         reserved: names of groups.
     """
     naming = Naming()
-    chains: dict[str, list[str]] = {}
-    for device, names in wishes.items():
-        chain = []
-        for name in dict.fromkeys((*names, device)):
+    chains = {
+        device: [*dict.fromkeys((*names, device)), _made_up(device, platform)] for device, names in wishes.items()
+    }
+    holders: dict[str, str] = {}
+
+    def claim(device: str) -> str:
+        """Return the next name of a device that it may have; what comes before is given up."""
+        for name in tuple(chains[device]):
             if name != device and name in wishes:
                 naming.shared.setdefault(name, [name]).append(device)
             elif usable(name, reserved):
-                chain.append(name)
+                return name
             else:
-                naming.unusable[name] = device
-        chains[device] = [*chain, _made_up(device, platform)]
-    holders: dict[str, str] = {}
+                naming.unusable.setdefault(name, []).append(device)
+            del chains[device][0]
+        raise AssertionError("a name that is made up can be used")
+
     pending = list(chains)
     while pending:
-        claims = Counter(chains[device][0] for device in pending)
-        refused = []
-        for device in pending:
-            name = chains[device][0]
+        claimed = {device: claim(device) for device in pending}
+        claims = Counter(claimed.values())
+        pending = []
+        for device, name in claimed.items():
             if claims[name] == 1 and name not in holders:
                 holders[name] = device
             else:
                 naming.shared.setdefault(name, [holders[name]] if name in holders else []).append(device)
-                refused.append(device)
+                pending.append(device)
                 del chains[device][0]
-        pending = refused
     names_of = {device: name for name, device in holders.items()}
     naming.names = {device: names_of[device] for device in wishes}
     return naming

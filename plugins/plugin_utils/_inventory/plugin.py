@@ -256,27 +256,24 @@ class FleetInventory(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _tell_about_names(self, chosen: naming.Naming) -> None:
         told = [
-            f"{len(ids)} devices would have the name '{name}': "
-            + _some(f"{id} is called {chosen.names[id]}" for id in ids)
-            + "."
+            f"{len(ids)} devices would have the name '{name}': {self._called(ids, chosen)}."
             for name, ids in chosen.shared.items()
         ]
         told += [
-            f"'{name}' cannot be the name of a host: {id} is called {chosen.names[id]}."
-            for name, id in chosen.unusable.items()
+            f"'{name}' cannot be the name of a host: {self._called(ids, chosen)}."
+            for name, ids in chosen.unusable.items()
         ]
         for text in told[:SHOWN]:
             self.warn(text)
         if len(told) > SHOWN:
             self.warn(f"{len(told) - SHOWN} more names are shared by devices or cannot be used.")
 
+    @staticmethod
+    def _called(ids: list[str], chosen: naming.Naming) -> str:
+        """Say of the first few devices what they are called."""
+        called = [f"{id} is called {chosen.names[id]}" for id in ids[:SHOWN]]
+        return ", ".join(called + [f"and {len(ids) - SHOWN} more"] * (len(ids) > SHOWN))
+
     def warn(self, text: str) -> None:
         """Tell the user something; what devices say in it loses its control characters."""
         self.display.warning(f"fleet.deploy.{self.PLATFORM}: {self._redactor.clean(text)}")
-
-
-def _some(texts: Iterable[str]) -> str:
-    """Return the first few of these texts."""
-    items = list(texts)
-    more = [f"and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
-    return ", ".join(items[:SHOWN] + more)

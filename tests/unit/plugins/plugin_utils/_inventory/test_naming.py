@@ -101,6 +101,11 @@ def test_order_of_devices_does_not_matter() -> None:
     assert len(results) == 1
 
 
+def test_wishes_behind_the_first_usable_one_do_not_matter() -> None:
+    chosen = naming.choose({"1": ["one", "127.0.0.1", "2"], "2": ["127.0.0.1"]}, "hawkbit")
+    assert chosen == naming.Naming({"1": "one", "2": "2"}, unusable={"127.0.0.1": ["2"]})
+
+
 def test_unusable_id_gets_a_name_of_its_own() -> None:
     chosen = naming.choose({"localhost": [], "a/b": [], "a;b": [], "{{x}}": []}, "hawkbit", {"all"})
     assert list(chosen.unusable) == ["localhost", "a/b", "a;b", "{{x}}"]
