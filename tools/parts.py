@@ -232,16 +232,17 @@ def artifact(place: Place) -> None:
     print(f"{file.name}: {len(names)} files, {size // 1024} KiB", flush=True)
 
     installed = place.base / "installed"
-    only = {
-        "ANSIBLE_COLLECTIONS_PATH": str(installed)
-    }  # with the copy on the path, galaxy would see no need to install
-    place.run(place.program("ansible-galaxy"), "collection", "install", "--offline", "-p", installed, file, **only)
+    only = str(installed)  # with the copy on the path as well, galaxy would see no need to install
+    place.run(
+        place.program("ansible-galaxy"), "collection", "install", "--offline", "-p", installed, file,
+        ANSIBLE_COLLECTIONS_PATH=only,
+    )  # fmt: skip
     playbooks = sorted((place.stage / "playbooks").glob("*.yml"))
     if playbooks:
         place.run(
             place.program("ansible-playbook"), "--syntax-check", "-i", "localhost,",
             *(f"fleet.deploy.{playbook.stem}" for playbook in playbooks),
-            cwd=place.base, **only,
+            cwd=place.base, ANSIBLE_COLLECTIONS_PATH=only,
         )  # fmt: skip
 
     # its status is 0 also where lint, documentation or changelog are not in order
