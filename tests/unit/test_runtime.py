@@ -1,4 +1,4 @@
-"""meta/runtime.yml says the same as the modules."""
+"""What is said in two places of the collection is the same in both."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import yaml
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
+from ansible_collections.fleet.deploy.plugins.module_utils._core.version import COLLECTION_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
@@ -42,7 +43,21 @@ def test_groups_are_sorted_and_free_of_duplicates() -> None:
         assert members == sorted(set(members)), group
 
 
-def test_documentation_files_say_the_version_that_meta_requires() -> None:
-    """The README's floor of ansible-core is the one that Ansible enforces."""
+def test_readme_names_the_floor_of_ansible_core() -> None:
     floor = RUNTIME["requires_ansible"].removeprefix(">=").removesuffix(".0")
     assert floor in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_user_agent_has_the_version_of_the_collection() -> None:
+    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+    assert galaxy["version"] == COLLECTION_VERSION
+
+
+def pins(name: str) -> set[str]:
+    """Return the locked packages of a requirements file."""
+    return {line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line and line[0] not in " #"}
+
+
+def test_tests_run_with_the_same_packages_on_every_ansible_core() -> None:
+    dev = {pin.partition(" ;")[0] for pin in pins("requirements-dev.txt")}
+    assert {pin.partition(" ;")[0] for pin in pins("requirements-test.txt")} <= dev
