@@ -9,6 +9,7 @@ import pytest
 import yaml
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
+
 from ansible_collections.fleet.deploy.plugins.module_utils._core.version import COLLECTION_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
