@@ -27,9 +27,9 @@ FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("day of month", 1, 31, ()),
     ("month", 1, 12, MONTHS),
     ("day of week", 1, 7, DAYS),
-    ("year", 1970, 2199, ()),
+    ("year", 1970, 2099, ()),
 )
-DAY_OF_MONTH, DAY_OF_WEEK = 3, 5
+DAY_OF_MONTH, DAY_OF_WEEK, YEAR = 3, 5, 6
 
 
 def check_window(window: Mapping[str, Any]) -> None:
@@ -73,7 +73,8 @@ def check_cron(schedule: str) -> None:
 def _valid(item: str, index: int, least: int, most: int, names: tuple[str, ...]) -> bool:
     if item == "?":
         return index in (DAY_OF_MONTH, DAY_OF_WEEK)
-    if index == DAY_OF_MONTH and re.fullmatch(r"L(-([12]?\d|30))?W?|([1-9]|[12]\d|3[01])W", item):
+    # not 31W: no release finds a day for it
+    if index == DAY_OF_MONTH and re.fullmatch(r"LW?|L-([1-9]|[12]\d|30)|([1-9]|[12]\d|30)W", item):
         return True
     if index == DAY_OF_WEEK:
         special = re.fullmatch(r"(L)|(\w+)L|(\w+)#[1-5]", item)
@@ -88,8 +89,8 @@ def _valid(item: str, index: int, least: int, most: int, names: tuple[str, ...])
     first, dash, last = span.partition("-")
     low = _number(first, least, most, names)
     high = _number(last, least, most, names) if dash else low
-    # Quartz lets a range run over the end, such as FRI-MON
-    return low is not None and high is not None
+    # Quartz lets a range run over the end, such as FRI-MON; years do not come round
+    return low is not None and high is not None and (index != YEAR or low <= high)
 
 
 def _number(text: str, least: int, most: int, names: tuple[str, ...]) -> int | None:

@@ -35,7 +35,7 @@ def any_of(field: str, values: Iterable[str], room: int = MAX_QUERY) -> Iterator
             yield equals(field, value)
             continue
         quoted = literal(value)
-        size = len(quote(quoted)) + 3
+        size = len(quote(quoted, safe="")) + 3
         if chunk and length + size > room:
             yield f"{field}=in=({','.join(chunk)})"
             chunk, length = [], 0
