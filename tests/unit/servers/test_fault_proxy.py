@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 import resource
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 import requests
@@ -371,3 +377,15 @@ def test_it_ends(running: tuple[Backend, FaultProxy], client: requests.Session) 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
     proxy.stop()
+
+
+def test_program(running: tuple[Backend, FaultProxy], client: requests.Session) -> None:
+    command = [sys.executable, "-m", "servers.fault_proxy", running[1].target_url]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        url = json.loads(program.stdout.readline())["url"]
+        assert client.post(f"{url}/__proxy__/faults", json={"fault": "503"}).status_code == 204
+        assert [client.get(url).status_code for _ in range(2)] == [503, 201]
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(10) == 0

