@@ -322,12 +322,42 @@ error:
   description: What went wrong, all keys null on success. RV(error.code) is for programs.
   returned: always, unless the options are wrong
   type: dict
-  sample: {code: null, message: null, details: {}, request_id: null}
+  contains:
+    code:
+      description:
+        - One of V(invalid_input), V(not_found), V(conflict), V(auth), V(unreachable), V(bad_answer), V(unsupported),
+          V(rejected), V(threshold_exceeded), V(wait_timeout) and V(aborted_elsewhere).
+      type: str
+      sample: null
+    message:
+      description: The server's own words where it said something, else those of C(msg).
+      type: str
+      sample: null
+    details:
+      description: What else the server said.
+      type: dict
+      sample: {}
+    request_id:
+      description: The server's id for the request, where it has one.
+      type: str
+      sample: null
 http:
   description: The request that failed, all keys null when none did.
   returned: always, unless the options are wrong
   type: dict
-  sample: {method: null, path: null, status: null}
+  contains:
+    method:
+      description: HTTP method.
+      type: str
+      sample: null
+    path:
+      description: Path below the base address.
+      type: str
+      sample: null
+    status:
+      description: HTTP status, null when there was no answer.
+      type: int
+      sample: null
 last_state:
   description: What was seen last.
   returned: when a wait timed out
