@@ -374,9 +374,10 @@ def _check_file(path: str) -> None:
 def _check_filename(filename: str) -> None:
     if not filename.strip() or len(filename) > FILENAME_LENGTH:
         raise InvalidInput(f"filename is '{filename}': give 1 to {FILENAME_LENGTH} characters.")
-    if _UNUSABLE.search(filename):
+    if filename in (".", "..") or _UNUSABLE.search(filename):
         raise InvalidInput(
-            f"filename is {filename!r}: a device could not download it; leave out / \\ ; % and control characters."
+            f"filename is {filename!r}: a device could not download it; leave out / \\ ; % and control characters, and "
+            "do not use '.' or '..'."
         )
     versioned.check_markup("filename", filename)
 
