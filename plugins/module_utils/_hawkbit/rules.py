@@ -16,10 +16,7 @@ PREFIX = "hawkbit.server.error."
 OLD_SPELLINGS = {
     "repo.entitiyalreayexists": "repo.entityalreadyexists",
     "repo.entitiynotfound": "repo.entitynotfound",
-    "action.notcancelable": "action.notcancelable",
-    "insufficientpermission": "insufficientpermission",
 }
-
 # 1.0.4 says no more than the code.
 WORDS = {
     "rest.param.rsqlparamsyntax": "The query cannot be parsed",
@@ -50,7 +47,8 @@ def make_error(failure: Failure) -> FleetError | None:
             "or token.",
             http=failure.http,
         )
-    if not isinstance(body, dict) or not {"message", "errorCode"} & set(body):
+    # what Spring itself answers has an empty message in 0.3.0M7
+    if not isinstance(body, dict) or not (body.get("message") or body.get("errorCode")):
         return None
     code = error_code(body)
     message = str(body.get("message") or WORDS.get(code) or body.get("errorCode"))
@@ -61,7 +59,7 @@ def make_error(failure: Failure) -> FleetError | None:
         text += " This is a limit of the server, so waiting does not help."
     elif kind is AuthFailed:
         text += " The user lacks a permission."
-    return kind(f"{text.rstrip('.')}. (HTTP {failure.status})", message=message, details=details, http=failure.http)
+    return kind(f"{text} (HTTP {failure.status})", message=message, details=details, http=failure.http)
 
 
 def _kind(status: int, code: str) -> type[FleetError]:
