@@ -111,6 +111,8 @@ class Api:
             limit: how many objects at most; None for all.
             parameters: further query parameters.
         """
+        if limit is not None and limit <= 0:
+            return
         size = PAGE if limit is None else min(PAGE, limit)
 
         def fetch(offset: int) -> dict[str, Any]:
@@ -131,6 +133,8 @@ class Api:
         first = fetch(0)
         yield from first["content"][:limit]
         stop = min(first.get("total", 0), limit if limit is not None else first.get("total", 0))
+        # a server may have smaller pages than it is asked for
+        size = len(first["content"]) or size
         offsets = range(size, stop, size)
         for page in _in_parallel(fetch, offsets):
             left = None if limit is None else limit - page["offset"]

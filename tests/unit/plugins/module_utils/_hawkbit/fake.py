@@ -275,6 +275,8 @@ class FakeHawkbit:
     def list_actions(self, *, parameters: dict[str, str], body: Any) -> Answer:
         if self.generation == "seed":
             return 404, self.plain(404, "/actions")
+        # also where there is nothing to look at
+        rsql(parameters.get("q"), dict.fromkeys(FIELDS[self.generation], "0"))
         found = [a for a in self._newest_first(self.actions, parameters) if self._matches(a, parameters)]
         return self.page([self.action(action) for action in found], parameters)
 

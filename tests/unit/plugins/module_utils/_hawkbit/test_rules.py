@@ -110,8 +110,8 @@ def test_what_has_no_code_has_none(data: Any) -> None:
         ),
         (
             429,
-            body("quota.tooManyEntries", "Too many groups"),
-            "Cannot create targets: Too many groups. This is a limit of the server, so waiting does not help. (HTTP 429)",
+            body("quota.tooManyEntries", "Too many"),
+            "Cannot create targets: Too many. This is a limit of the server, so waiting does not help. (HTTP 429)",
         ),
         (
             400,
