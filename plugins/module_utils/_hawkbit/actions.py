@@ -11,15 +11,18 @@ In 0.3.0M7 the real state is in the action's history alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
-from .._core.deployment import ABORTED, FAILED, PENDING, RUNNING, SUCCEEDED, UNKNOWN
+from .._core.deployment import ABORTED, FAILED, PENDING, RUNNING, SUCCEEDED, UNKNOWN, Device
+from .._core.errors import FleetError, Unreachable
 from .._core.transport import NOT_DONE, reads, writes
-from .api import LIST_ACTIONS, PARALLEL, ROOT, Api
+from .api import LIST_ACTIONS, PAGE, PARALLEL, ROOT, Api
 
 OF_TARGET = reads("list actions of target", "GET", f"{ROOT}/targets/{{controller_id}}/actions")
 READ = reads("read action", "GET", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}")
@@ -71,7 +74,9 @@ def normalise(action: dict[str, Any]) -> Action:
 def controller_of(action: dict[str, Any]) -> str:
     """Return the target's id: it stands in the action's address only, C(_links.target.name) is the target's name."""
     address = action["_links"]["self"]["href"]
-    return unquote(address.rpartition("/targets/")[2].partition("/")[0])
+    # an id may be "targets" or "actions" as well
+    place = re.search(r"/targets/([^/]+)/actions/[^/]+$", address)
+    return unquote(place[1]) if place else ""
 
 
 def _state(active: bool, native: str | None, action: dict[str, Any]) -> str:
@@ -95,6 +100,7 @@ class Actions:
 
     def __init__(self, api: Api) -> None:
         self.api = api
+        self._settled: dict[int, Action] = {}
 
     def search(self, query: str, limit: int | None = None) -> Iterator[Action]:
         """Yield actions of all targets, newest first. Not in 0.3.0M7."""
@@ -118,23 +124,66 @@ class Actions:
         return links["distributionset"]["href"].rpartition("/")[2] if "distributionset" in links else None
 
     def history(self, action: Action, limit: int = 50) -> list[dict[str, Any]]:
-        """Return what was reported about an action, newest first; C(messages) hold text only."""
+        """Return what was reported about an action, newest first; C(messages) hold text only.
+
+        It is the devices' own text: secrets and control characters are cut out.
+        """
+        clean = self.api.transport.redactor.clean
         entries = self.api.pages(HISTORY, values=_path(action), sort="id:DESC", limit=limit)
-        return [{**entry, "messages": [text for text in entry.get("messages", []) if text]} for entry in entries]
+        return [
+            {**entry, "messages": [clean(str(text)) for text in entry.get("messages") or [] if text]}
+            for entry in entries
+        ]
 
     def settle(self, actions: Iterable[Action]) -> Iterator[Action]:
         """Yield actions with their state taken from the history where nothing else tells it."""
         actions = list(actions)
+        doubtful = [action for action in actions if action.state == UNKNOWN and action.id not in self._settled]
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            yield from pool.map(self._settle_one, actions)
+            for action in pool.map(self._settle_one, doubtful):
+                if action.state != UNKNOWN:
+                    # an end is final: each poll would ask again
+                    self._settled[action.id] = action
+        for action in actions:
+            yield self._settled.get(action.id, action) if action.state == UNKNOWN else action
 
     def _settle_one(self, action: Action) -> Action:
-        if action.state != UNKNOWN:
-            return action
-        for entry in self.history(action):
-            if entry.get("type") in ENDINGS:
-                return replace(action, native_state=entry["type"], state=ENDINGS[entry["type"]])
+        # a device that goes on asking buries the end
+        for entry in self.history(action, limit=PAGE):
+            kind = entry.get("type")
+            if kind in ENDINGS:
+                return replace(action, native_state=kind, state=ENDINGS[kind])
+            if kind == "downloaded" and action.force_type == "downloadonly":
+                return replace(action, native_state=kind, state=SUCCEEDED)
         return action
+
+    def explain(self, devices: Iterable[Device], action_of: Callable[[Device], Action | None]) -> list[Device]:
+        """Return failed devices with their last message and log, as far as the server tells them: a report must not
+        fail for want of these, nor wait for a server that is gone.
+
+        Args:
+            devices: the failed ones.
+            action_of: finds the action of one.
+        """
+        gone = threading.Event()
+
+        def one(device: Device) -> Device:
+            if gone.is_set():
+                return device
+            try:
+                action = action_of(device)
+                if action is None:
+                    return device
+                message, log = self.failure(action)
+            except FleetError as error:
+                if isinstance(error, Unreachable):
+                    gone.set()
+                return device
+            code = device.code if action.code is None else str(action.code)
+            return replace(device, code=code, message=message or device.message, log=log)
+
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            return list(pool.map(one, devices))
 
     def failure(self, action: Action) -> tuple[str | None, str | None]:
         """Return the last message of a failed action, and the lines of its history, oldest first."""

@@ -45,7 +45,7 @@ class FakeAction:
     force_type: str = "forced"
     rollout: int | None = None
     code: int | None = None
-    history: list[tuple[str, list[str | None]]] = field(default_factory=list)
+    history: list[tuple[str, list[str | None] | None]] = field(default_factory=list)
 
     def fields(self, generation: str) -> dict[str, Any]:
         """Return what RSQL sees."""
