@@ -269,6 +269,7 @@ class Transport:
                     if done is not NOT_DONE:
                         return Answer(200, done)
                     maybe_done = True
+                    error.msg += " Reading back has shown that it was not carried out."
                 if not error.transient:
                     raise
                 self._pause_or_raise(call, error, attempt)
@@ -696,7 +697,8 @@ def _links(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the innermost words of a chain of wrapped exceptions, without object addresses."""
+    """Return the innermost words of a chain of wrapped exceptions, without objects and places in a source."""
     innermost = list(_links(error))[-1]
-    text = re.sub(r"<[^>]*>(, |: )?", "", str(innermost)).strip().rstrip(".")
+    text = re.sub(r"<[^>]*>(, |: )?|\w+Connection(Pool)?\([^)]*\): |\[(SSL|X509)[^]]*\] ", "", str(innermost))
+    text = re.sub(r" *\(_ssl\.c:\d+\)", "", text).strip().rstrip(".")
     return text or type(innermost).__name__

@@ -11,6 +11,7 @@ words as in its handshake. So the connection itself takes note. Private to the c
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import socket
@@ -88,6 +89,9 @@ class _TimedReader(io.RawIOBase):
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            # the next request on this connection begins with it
+            self._socket.settimeout(self._pace)
         self._raw.close()
         super().close()
 
