@@ -43,7 +43,7 @@ __all__ = [
 
 # One release of each generation of the Management API that the collection tells apart, newest first.
 DEFAULT_VERSIONS = ("1.0.4", "0.9.0", "0.3.0M7")
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 REQUEST_SECONDS = 10.0
 LOG_LINES = 30
 PORT_ATTEMPTS = 3
