@@ -337,6 +337,8 @@ class RolloutTask:
         }
         self.written = True
         verbs[verb](id)
+        if verb == "stop":
+            self._until(lambda found: found is None or found["status"] != "stopping", "to be stopped")
 
     def _until(self, ready: Callable[[dict[str, Any] | None], bool], what: str) -> dict[str, Any] | None:
         identifier = (self.rollout or {})["id"]
