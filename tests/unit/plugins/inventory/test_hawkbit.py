@@ -666,6 +666,34 @@ def test_first_example_works_as_it_stands(fake: Any, tmp_path: Path) -> None:
     assert "@hawkbit_update_status_registered" in done.stdout
 
 
+EXAMPLES = list(yaml.safe_load_all(PLUGIN.read_text().split('EXAMPLES = r"""')[1].split('"""')[0]))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: "-".join(list(example)[-2:]))
+def test_examples(
+    example: dict[str, Any], fake: Any, make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HAWKBIT_ADMIN_PASSWORD", "pw")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fake.targets = [target("berlin-1"), polled("berlin-2")]
+    berlin = ["berlin-1", "berlin-2"]
+    query = "controllerid==berlin-*"
+    fake.queries = {query: berlin, f"({query});(attribute.hw_revision=in=(rev2,rev3))": berlin}
+    fake.tags = {"canary": berlin}
+    fake.attributes = {"berlin-1": {"hostname": "one"}, "berlin-2": {"hostname": "two"}}
+    if "url" in example:
+        example["url"] = example["url"].replace("https://updates.example.com", fake.server.url)
+    made = make(**example)
+    assert len(made.names) == 2
+    assert made.warnings == []
+    if "cache" in example:
+        assert list((tmp_path / ".cache" / "ansible-inventory").iterdir())
+    elif "hostnames" in example:
+        assert made.host("two")["ansible_host"] == "10.0.0.7"
+    else:
+        assert made.groups
+
+
 # -- documentation -------------------------------------------------------------------------------------------------
 
 
