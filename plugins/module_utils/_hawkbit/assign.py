@@ -47,7 +47,6 @@ class AssignTask:
         self.params = task.params
         self.gate = Gate()
         self.wanted: list[str] = []
-        self.assigned: list[str] = []
         self.skipped: frozenset[str] = frozenset()
         self.report: Report | None = None
 
@@ -102,9 +101,11 @@ class AssignTask:
         expected = [d for d in self.assignment.devices.values() if d.id not in wanted]
         counts = count(expected, self.skipped, len(self.selection.unknown))
         later = replace(counts, selected=counts.selected + len(wanted), pending=counts.pending + len(wanted))
-        error = verdict(self.gate, later, self._subject()) if self.params["wait"] else None
+        error = verdict(self.gate, later, self._subject()) if self._waits() else None
         if error is not None:
-            error.msg += " They failed earlier, and redeploy is 'never'. Nothing has been assigned now."
+            if counts.failed:
+                error.msg += " They failed earlier, and redeploy is 'never'."
+            error.msg += " Nothing has been assigned now."
             raise self._report(self._snapshot(), "failed").fail(error)
 
     def _usable_set(self) -> dict[str, Any]:
@@ -132,20 +133,26 @@ class AssignTask:
         try:
             self._assign_and_follow()
         except FleetError as error:
+            if "deployment" not in error.result:
+                snapshot = replace(self._snapshot(), silent=True)
+                self._report(snapshot, overall_state(snapshot.counts, self.gate)).fail(error)
             # what was written before the fault counts as changed
-            error.result.update(changed=bool(self.assigned), assigned=self.assigned)
+            given = self.assignment.given
+            error.result.update(changed=bool(given), assigned=given)
             raise
+
+    def _waits(self) -> bool:
+        return bool(self.params["wait"]) and self.params["wait_until"] != "created"
 
     def _assign_and_follow(self) -> None:
         if self.wanted:
             dropped = self.assignment.assign(self.wanted, self._body())
-            self.assigned = [controller_id for controller_id in self.wanted if controller_id not in dropped]
             if dropped:
                 raise NotFound(
                     f"hawkBit dropped {len(dropped)} devices while they were assigned ({shorten(dropped)}): they were "
                     "removed in between. The others have been assigned; run the task again without these."
                 )
-        if self.params["wait"] and self.params["wait_until"] != "created":
+        if self._waits():
             whole = Deployment(self._subject(), self._poll, self._report, self.assignment.cancel, self._attach())
             self.report = follow(self.task, whole, self.gate)
 
@@ -161,7 +168,8 @@ class AssignTask:
 
     def _change(self, controller_id: str) -> Change:
         after = {"distribution_set": self._name(), "assignment_type": self.params["assignment_type"]}
-        return Change(controller_id, {"distribution_set": None}, after)
+        # what the target has now would cost a request each
+        return Change(controller_id, after=after)
 
     def _body(self) -> Mapping[str, Any]:
         params = self.params
@@ -189,6 +197,9 @@ class AssignTask:
     def _report(self, snapshot: Snapshot, state: str) -> Report:
         found = self.distribution_set
         limit = self.params["result_limit"]
+        failed = snapshot.failed
+        if not snapshot.silent:
+            failed = self.assignment.explain(failed[:limit]) + failed[limit:]
         ended = state in ("succeeded", "failed", "aborted", "timed_out") and self.params["wait"]
         return Report(
             deployment(
@@ -201,7 +212,7 @@ class AssignTask:
                 finished=int(time.time() * 1000) if ended and not self.task.check_mode else None,
             ),
             snapshot.counts,
-            failed=self.assignment.explain(snapshot.failed[:limit]) + snapshot.failed[limit:],
+            failed=failed,
             skipped=sorted(self.skipped),
             unknown=self.selection.unknown,
             attach=self._attach(),

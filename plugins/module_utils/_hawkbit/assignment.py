@@ -4,9 +4,9 @@
 
 """A distribution set on its way to many targets: who has it, assign it, follow it. Private to the collection.
 
-Work per poll does not grow with the fleet: two counts tell whether anything has moved; only then states are read
-again, in pages of 500. (Devices' feedback does not touch an action's C(lastModifiedAt) in 0.3.0M7, 0.9.0 and
-1.0.4, so asking for what has changed since is no way.)
+Two counts a poll tell whether anything has moved; only then states are read again, in pages of 500. (Devices'
+feedback does not touch an action's C(lastModifiedAt) in 0.3.0M7, 0.9.0 and 1.0.4, so asking for what has changed since
+is no way.)
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
-from .._core.deployment import ABORTED, ABSENT, FAILED, OPEN, PENDING, SUCCEEDED, Device
+from .._core.deployment import ABORTED, ABSENT, FAILED, OPEN, PENDING, SUCCEEDED, UNKNOWN, Device
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
 from .actions import Action
@@ -25,11 +24,14 @@ from .api import MODERN, PARALLEL, ROOT, SEED
 from .client import Hawkbit
 
 ASSIGNED = reads("list targets of distribution set", "GET", f"{ROOT}/distributionsets/{{id}}/assignedTargets")
-INSTALLED = reads("list targets with distribution set", "GET", f"{ROOT}/distributionsets/{{id}}/installedTargets")
 ASSIGN = writes("assign distribution set", "POST", f"{ROOT}/distributionsets/{{id}}/assignedTargets")
 
+# Up to so many targets are asked about by their ids.
+FEW = 200
 # The server's quota is 5,000 targets an assignment; smaller ones keep a repeat cheap.
 ASSIGN_CHUNK = 1000
+PENDING_QUERY = "updatestatus==pending"
+OVERDUE_QUERY = "lastcontrollerrequestat=le=${overdue_ts}"
 
 
 class Assignment(ABC):
@@ -46,7 +48,11 @@ class Assignment(ABC):
         self.set_id = set_id
         self.names = names
         self.devices: dict[str, Device] = {}
+        self.given: list[str] = []
+        """Ids to which this object has assigned the set."""
         self._signature: tuple[int, ...] = ()
+        self._off: frozenset[str] = frozenset()
+        self._off_signature: tuple[int, ...] = ()
 
     @abstractmethod
     def read(self) -> None:
@@ -61,8 +67,8 @@ class Assignment(ABC):
         """Read the states again that may have moved."""
 
     @abstractmethod
-    def _assigned(self, ids: list[str], actions: list[Mapping[str, Any]]) -> None:
-        """Take note of what has just been assigned; C(actions) are the server's, empty after a read-back."""
+    def _assigned(self, ids: list[str]) -> None:
+        """Take note of what has just been assigned."""
 
     @abstractmethod
     def explain(self, devices: Iterable[Device]) -> list[Device]:
@@ -76,9 +82,9 @@ class Assignment(ABC):
         """Return the state of every selected target, read again only when something has moved."""
         counts = self._counts()
         if counts != self._signature:
+            self._reread()
             # counted before reading: what moves in between is seen by the next poll
             self._signature = counts
-            self._reread()
         return self.devices
 
     def assign(self, ids: list[str], options: Mapping[str, Any]) -> list[str]:
@@ -100,7 +106,7 @@ class Assignment(ABC):
         def read_back() -> Any:
             there = set(self._targets(ASSIGNED, ids))
             # one transaction: a part of it means that some ids are unknown
-            return {"total": len(there), "assignedActions": []} if there else NOT_DONE
+            return {"total": len(there)} if there else NOT_DONE
 
         answer = self.hawkbit.api.transport.send(
             ASSIGN,
@@ -109,34 +115,48 @@ class Assignment(ABC):
             shape=dict,
             read_back=read_back,
         )
-        self._assigned(ids, answer.data.get("assignedActions") or [])
-        if answer.data.get("total", len(ids)) == len(ids):
-            return []
-        there = set(self._targets(ASSIGNED, ids))
-        return [controller_id for controller_id in ids if controller_id not in there]
+        self._assigned(ids)
+        dropped: list[str] = []
+        if answer.data.get("total", len(ids)) != len(ids):
+            there = set(self._targets(ASSIGNED, ids))
+            dropped = [controller_id for controller_id in ids if controller_id not in there]
+        for controller_id in dropped:
+            self.devices[controller_id] = Device(controller_id, self.names[controller_id], UNKNOWN)
+        self.given += [controller_id for controller_id in ids if controller_id not in set(dropped)]
+        return dropped
 
-    def _targets(self, operation: Any, ids: list[str] | None = None) -> dict[str, dict[str, Any]]:
-        """Return the targets to which the set is assigned, or on which it is installed, by id."""
-        queries = [None] if ids is None else list(rsql.any_of("controllerid", ids))
+    def _targets(self, operation: Any, ids: list[str] | None = None, query: str = "") -> dict[str, dict[str, Any]]:
+        """Return the targets to which the set is assigned by id, all that there are or some of them."""
+        portions = [self._few()] if ids is None else rsql.any_of("controllerid", ids)
         return {
             item["controllerId"]: item
-            for query in queries
-            for item in self.hawkbit.api.pages(operation, values={"id": self.set_id}, query=query)
+            for portion in portions
+            for item in self.hawkbit.api.pages(
+                operation, values={"id": self.set_id}, query=rsql.both(query, portion) or None
+            )
         }
+
+    def _few(self, field_name: str = "controllerid") -> str:
+        """Return the query for the selected targets when they are few: others that have the set need not be read."""
+        portions = list(rsql.any_of(field_name, self.names)) if len(self.names) <= FEW else []
+        return portions[0] if len(portions) == 1 else ""
+
+    def _count_assigned(self, query: str = "") -> int:
+        return self.hawkbit.api.count(ASSIGNED, values={"id": self.set_id}, query=rsql.both(query, self._few()) or None)
 
     def offline(self) -> int:
-        """Return how many targets with an open deployment do not poll: never yet, or overdue."""
-        waiting = {device.id for device in self.devices.values() if device.state in OPEN}
-        targets = self.hawkbit.targets
-        never = {
-            item["controllerId"] for item in targets.search(PENDING_QUERY) if not item.get("lastControllerRequestAt")
-        }
-        overdue = {item["controllerId"] for item in targets.search(f"{PENDING_QUERY};{OVERDUE_QUERY}")}
-        return len(waiting & (never | overdue))
+        """Return how many targets with an open deployment do not poll: never yet, or overdue.
 
-
-PENDING_QUERY = "updatestatus==pending"
-OVERDUE_QUERY = "lastcontrollerrequestat=le=${overdue_ts}"
+        As with the states, counts tell whether it must be read again.
+        """
+        overdue = f"{PENDING_QUERY};{OVERDUE_QUERY}"
+        counts = (*self._signature, self._count_assigned(PENDING_QUERY), self._count_assigned(overdue))
+        if counts != self._off_signature:
+            pending = self._targets(ASSIGNED, query=PENDING_QUERY).values()
+            never = {item["controllerId"] for item in pending if not item.get("lastControllerRequestAt")}
+            self._off = frozenset({*never, *self._targets(ASSIGNED, query=overdue)})
+            self._off_signature = counts
+        return sum(device.id in self._off for device in self.devices.values() if device.state in OPEN)
 
 
 class ByActions(Assignment):
@@ -151,28 +171,37 @@ class ByActions(Assignment):
         assigned = self._targets(ASSIGNED)
         self._first = 0
         self._actions = self._newest()
+        moved_on = self._moved_on([action for action in self._actions.values() if action.state == FAILED])
         for controller_id, name in self.names.items():
             action = self._actions.get(controller_id)
             if action is None:
                 state = SUCCEEDED if controller_id in assigned else ABSENT
                 self.devices[controller_id] = Device(controller_id, name, state)
-            elif action.state == SUCCEEDED and controller_id not in assigned:
+            elif controller_id in moved_on or (controller_id not in assigned and _ends_when_replaced(action)):
                 # it has moved on to another set since
                 self.devices[controller_id] = Device(controller_id, name, ABSENT)
             else:
                 self.devices[controller_id] = _device(action, name)
-        self._watch()
-
-    def _watch(self) -> None:
-        """From now on look at actions from the oldest open one on."""
-        self._first = min((a.id for a in self._actions.values() if self._is_open(a)), default=self._first)
+        # from now on actions are looked at from the oldest open one on, or from the next one on
+        known = self._actions.values()
+        self._first = min([1 + max((a.id for a in known), default=0), *(a.id for a in known if self._is_open(a))])
         self._signature = ()
+
+    def _moved_on(self, failed: list[Action]) -> set[str]:
+        """Return the targets to which another set was assigned after it had failed with this one."""
+        since = {action.controller_id: action.id for action in failed}
+        moved_on = set()
+        for portion in rsql.any_of("target.controllerid", since):
+            for action in self.hawkbit.actions.search(rsql.both(f"id=ge={min(since.values()) + 1}", portion)):
+                if action.id > since.get(action.controller_id, action.id):
+                    moved_on.add(action.controller_id)
+        return moved_on
 
     def _is_open(self, action: Action) -> bool:
         return self.devices[action.controller_id].state in OPEN
 
     def _query(self) -> str:
-        return f"distributionset.id=={self.set_id};id=ge={self._first}"
+        return rsql.both(f"distributionset.id=={self.set_id};id=ge={self._first}", self._few("target.controllerid"))
 
     def _newest(self) -> dict[str, Action]:
         """Return the newest action of each selected target that has one."""
@@ -194,25 +223,13 @@ class ByActions(Assignment):
             self._actions[controller_id] = action
             self.devices[controller_id] = _device(action, self.names[controller_id])
 
-    def _assigned(self, ids: list[str], actions: list[Mapping[str, Any]]) -> None:
+    def _assigned(self, ids: list[str]) -> None:
         for controller_id in ids:
             self.devices[controller_id] = Device(controller_id, self.names[controller_id], PENDING, "running")
-        if actions:
-            first = min(int(action["id"]) for action in actions)
-            still_open = [a.id for a in self._actions.values() if self._is_open(a) and a.controller_id not in ids]
-            self._first = min([first, *still_open])
         self._signature = ()
 
     def explain(self, devices: Iterable[Device]) -> list[Device]:
-        def one(device: Device) -> Device:
-            action = self._actions.get(device.id)
-            if action is None:
-                return device
-            message, log = self.hawkbit.actions.failure(action)
-            return replace(device, message=message or device.message, log=log)
-
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            return list(pool.map(one, devices))
+        return self.hawkbit.actions.explain(devices, lambda device: self._actions.get(device.id))
 
     def cancel(self) -> None:
         self._reread()
@@ -233,10 +250,14 @@ class ByTargets(Assignment):
 
     def _classify(self, ours: frozenset[str]) -> None:
         assigned = self._targets(ASSIGNED)
-        errors = {item["controllerId"]: item for item in self.hawkbit.targets.search("updatestatus==error")}
+        in_error = self.hawkbit.targets.search(rsql.both("updatestatus==error", self._few()))
+        errors = {item["controllerId"] for item in in_error}
         suspects = [i for i in self.names if i in errors and i not in assigned]
+        # those that are known already need not be looked at again
+        failed = {i: True for i in suspects if i in ours and self.devices[i].state == FAILED}
+        rest = [i for i in suspects if i not in failed]
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            failed = dict(zip(suspects, pool.map(self._failed_here, suspects)))
+            failed.update(zip(rest, pool.map(self._failed_here, rest)))
         for controller_id, name in self.names.items():
             status = assigned[controller_id].get("updateStatus") if controller_id in assigned else None
             if status is not None:
@@ -253,24 +274,16 @@ class ByTargets(Assignment):
         return False
 
     def _counts(self) -> tuple[int, ...]:
-        values = {"id": self.set_id}
-        api = self.hawkbit.api
-        return api.count(ASSIGNED, values=values), api.count(ASSIGNED, values=values, query=PENDING_QUERY)
+        return self._count_assigned(), self._count_assigned(PENDING_QUERY)
 
-    def _assigned(self, ids: list[str], actions: list[Mapping[str, Any]]) -> None:
+    def _assigned(self, ids: list[str]) -> None:
         for controller_id in ids:
             self.devices[controller_id] = Device(controller_id, self.names[controller_id], PENDING, "pending")
         self._signature = ()
 
     def explain(self, devices: Iterable[Device]) -> list[Device]:
-        def one(device: Device) -> Device:
-            for action in self.hawkbit.actions.of_target(device.id, limit=1):
-                message, log = self.hawkbit.actions.failure(action)
-                return replace(device, message=message, log=log)
-            return device
-
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            return list(pool.map(one, devices))
+        actions = self.hawkbit.actions
+        return actions.explain(devices, lambda device: next(actions.of_target(device.id, limit=1), None))
 
     def cancel(self) -> None:
         self._reread()
@@ -285,6 +298,14 @@ def assignment(hawkbit: Hawkbit, set_id: int, names: Mapping[str, str]) -> Assig
     """Return the assignment in the form that this release allows."""
     kind = ByTargets if hawkbit.api.generation == SEED else ByActions
     return kind(hawkbit, set_id, names)
+
+
+def _ends_when_replaced(action: Action) -> bool:
+    """Tell whether an action has no more to say once its set is not the target's any more.
+
+    One that failed or was cancelled takes the assignment with it, one of a rollout's later group has not made it yet.
+    """
+    return action.state == SUCCEEDED or (action.active and action.type == "cancel")
 
 
 def _device(action: Action, name: str) -> Device:

@@ -62,7 +62,10 @@ class FakeAction:
 
 
 class FakeHawkbit:
-    """Answers as the Management API does; `on` looks at each request before it is answered."""
+    """Answers as the Management API does.
+
+    `on` looks at each request before it is answered; `refuse` has answers for requests whose whole line matches.
+    """
 
     def __init__(self, generation: str = "modern") -> None:
         self.generation = generation
@@ -210,7 +213,7 @@ class FakeHawkbit:
         path = parts.path.removeprefix("/rest/v1")
         parameters = {name: values[0] for name, values in parse_qs(parts.query).items()}
         for pattern, refusal in self.refuse:
-            if re.fullmatch(pattern, f"{request.method} {unquote(path)}"):
+            if re.fullmatch(pattern, f"{request.method} {unquote(request.target).removeprefix('/rest/v1')}"):
                 return refusal
         body = request.json if request.body else None
         for pattern, handler in ROUTES:
