@@ -1,0 +1,161 @@
+"""Each module on a real server: in check mode, for real, once more; what it leaves there; what it returns.
+
+targets/MODULE/tasks holds setup.yml, converge.yml, verify.yml and remove.yml, which playbooks/target.yml runs.
+devices.yml beside it says what simulated devices there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from integration.targets_run import MODULES, TARGETS, documented_return
+
+if TYPE_CHECKING:
+    from integration.playing import Result, Run
+    from integration.targets_run import Targets
+
+CHECKED = ("Converge in check mode", "Remove in check mode")
+CONVERGED = ("Converge", "Remove")
+AGAIN = ("Converge again", "Remove again")
+
+# Ansible's own, beside what a module documents
+ALWAYS = {
+    "changed", "deprecations", "diff", "exception", "failed", "failed_when_result", "failed_when_suppressed_exception",
+    "invocation", "msg", "warnings",
+}  # fmt: skip
+LOOP = {"ansible_loop_var", "item"}
+TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict}
+
+each_module = pytest.mark.parametrize("module", MODULES)
+
+
+def is_info(module: str) -> bool:
+    """Whether a module only reads."""
+    return module.endswith("_info")
+
+
+def test_every_module_has_a_target() -> None:
+    assert [module for module in MODULES if not (TARGETS / module / "tasks" / "converge.yml").is_file()] == []
+
+
+@each_module
+def test_target_succeeds_without_a_word_of_warning(targets: Targets, module: str) -> None:
+    run = targets.outcome(module).run
+    run.must_succeed()
+    assert [result.play for result in run.of(module, "Converge")], "the target does not use its module"
+
+
+@each_module
+def test_check_mode_sends_no_write(targets: Targets, module: str) -> None:
+    outcome = targets.outcome(module)
+    assert [f"{record.method} {record.path}" for record in outcome.checked if record.is_write] == []
+    assert any(not record.is_write for record in outcome.checked)
+
+
+@each_module
+def test_check_mode_foretells_what_changes(targets: Targets, module: str) -> None:
+    run = targets.outcome(module).run
+    foretold = [(result.name, result.changed) for result in run.of(module, *CHECKED)]
+    assert foretold == [(result.name, result.changed) for result in run.of(module, *CONVERGED)]
+    assert all(changed is not is_info(module) for _name, changed in foretold) or not is_info(module)
+    assert any(changed for _name, changed in foretold) is not is_info(module)
+
+
+@each_module
+def test_change_is_shown_as_a_difference(targets: Targets, module: str) -> None:
+    run = targets.outcome(module).run
+    for result in run.of(module, *CHECKED, *CONVERGED):
+        assert (result.data.get("diff") is None) or not is_info(module)
+        if result.changed:
+            assert result.data["diff"]["before"] != result.data["diff"]["after"], result.name
+        elif "diff" in result.data:
+            assert result.data["diff"] == {"before": {}, "after": {}}, result.name
+    # what is foretold is what is done
+    shown = [result.data.get("diff") for result in run.of(module, *CHECKED)]
+    assert shown == [result.data.get("diff") for result in run.of(module, *CONVERGED)]
+
+
+@each_module
+def test_second_run_changes_nothing_and_only_reads(targets: Targets, module: str) -> None:
+    outcome = targets.outcome(module)
+    second = outcome.run.of(module, *AGAIN)
+    assert second
+    assert [result.name for result in second if result.changed] == []
+    assert [f"{record.method} {record.path}" for record in outcome.again if record.is_write] == []
+
+
+@each_module
+def test_writes_go_through_for_real(targets: Targets, module: str) -> None:
+    writes = [record for record in targets.outcome(module).converged if record.is_write]
+    assert bool(writes) is not is_info(module)
+
+
+@each_module
+def test_example_succeeds(targets: Targets, module: str) -> None:
+    run = targets.examples()
+    told = [(result.name, result.status, result.msg) for result in run.results if result.play == module]
+    assert told, f"the run stopped before these examples:\n{run.output}"
+    assert [one for one in told if one[1] != "ok"] == []
+    assert run.complaints() == []
+
+
+@each_module
+def test_result_is_what_the_documentation_says(targets: Targets, module: str) -> None:
+    results = [result for run in targets.everything() for result in _results(run, module)]
+    seen: dict[str, list[Any]] = {}
+    documented = documented_return(module)
+    for result in results:
+        keys = set(result.data) - ALWAYS - (LOOP if "item" in result.data else set())
+        assert keys <= set(documented), f"{result.name} returns what is not documented"
+        _collect("", documented, result.data, seen)
+    missing = sorted(path for path in _paths("", documented) if path not in seen)
+    assert missing == [], "documented, but never returned"
+    empty = sorted(path for path, spec in _paths("", documented).items() if _always_null(seen[path]) and not _may(spec))
+    assert empty == [], "always null, and the documentation does not say so"
+
+
+def _results(run: Run, module: str) -> list[Result]:
+    return [result for result in run.of(module) if result.status != "skipped"]
+
+
+def _paths(prefix: str, documented: dict[str, Any]) -> dict[str, Any]:
+    """Return what is documented, by path."""
+    paths = {}
+    for name, spec in documented.items():
+        paths[f"{prefix}{name}"] = spec
+        paths.update(_paths(f"{prefix}{name}.", spec.get("contains", {})))
+    return paths
+
+
+def _collect(prefix: str, documented: dict[str, Any], data: dict[str, Any], seen: dict[str, list[Any]]) -> None:
+    """Take note of the values of what is documented, and compare their types."""
+    for name, spec in documented.items():
+        if name not in data:
+            continue
+        path, value = f"{prefix}{name}", data[name]
+        seen.setdefault(path, []).append(value)
+        if value is None:
+            continue
+        assert _is_a(spec["type"], value), f"{path} is {value!r}, documented as {spec['type']}"
+        items = value if isinstance(value, list) else [value]
+        if "elements" in spec:
+            assert all(_is_a(spec["elements"], item) for item in items), f"{path} is {value!r}"
+        for item in items:
+            if "contains" in spec:
+                assert set(item) <= set(spec["contains"]), f"{path} holds what is not documented"
+                _collect(f"{path}.", spec["contains"], item, seen)
+
+
+def _is_a(kind: str, value: Any) -> bool:
+    return isinstance(value, TYPES[kind]) and (kind == "bool" or not isinstance(value, bool))
+
+
+def _always_null(values: list[Any]) -> bool:
+    return all(value is None for value in values)
+
+
+def _may(spec: dict[str, Any]) -> bool:
+    """Whether the documentation says that a value can be null."""
+    text = " ".join(map(str, [spec["description"]])).lower()
+    return "null" in text or spec.get("sample", "") is None
