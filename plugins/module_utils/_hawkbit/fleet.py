@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +49,9 @@ def resolve(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None, on_unknown_device
                 f"({shorten(unknown)}): correct them, or set on_unknown_device to ignore."
             )
     else:
-        targets = list(hawkbit.targets.search(query(hawkbit, fleet)))
+        with blamed(fleet):
+            # devices that register meanwhile come last, so that no page shifts
+            targets = list(hawkbit.targets.search(query(hawkbit, fleet), sort="id:ASC"))
     if not targets:
         raise InvalidInput(f"fleet.{key} selects no device: there is nothing to deploy to.")
     return Selection({item["controllerId"]: item.get("name") or item["controllerId"] for item in targets}, unknown)
@@ -80,6 +84,23 @@ def query(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None) -> str | None:
     return parts[0] if len(parts) == 1 else f"({','.join(parts)})"
 
 
+@contextmanager
+def blamed(fleet: Mapping[str, Any] | None) -> Iterator[None]:
+    """Name the option in the error of a server that cannot use it as a query."""
+    try:
+        yield
+    except InvalidInput as error:
+        if error.http is None:
+            raise
+        key, value = _the_one(fleet)
+        raise InvalidInput(
+            f"fleet.{key} is '{value}', which hawkBit cannot use as a query: {error.message.rstrip('.')}.",
+            message=error.message,
+            details=error.details,
+            http=error.http,
+        ) from error
+
+
 def shorten(names: list[str]) -> str:
     """Return the first names of a list for a message."""
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
@@ -97,7 +118,7 @@ def _the_one(fleet: Mapping[str, Any] | None) -> tuple[str, Any]:
     if isinstance(value, (list, str)) and not value:
         raise InvalidInput(f"fleet.{key} is empty: give at least one device, or leave the task out.")
     if isinstance(value, list):
-        twice = sorted({item for item in value if value.count(item) > 1}) if len(set(value)) < len(value) else []
+        twice = sorted(item for item, times in Counter(value).items() if times > 1)
         if twice:
             raise InvalidInput(f"fleet.{key} names {shorten(twice)} more than once: list each device once.")
     return key, value
@@ -108,10 +129,13 @@ def _listed(hawkbit: Hawkbit, key: str, wanted: list[str]) -> tuple[list[dict[st
     if key == "ids":
         found = hawkbit.targets.find(wanted)
     else:
-        found = {}
+        found, wanted_names = {}, set(wanted)
         for part in rsql.any_of("name", wanted):
             for item in hawkbit.targets.search(part):
                 name = item.get("name", "")
+                if name not in wanted_names:
+                    # RSQL ignores case
+                    continue
                 if name in found:
                     ids = shorten([found[name]["controllerId"], item["controllerId"]])
                     raise InvalidInput(f"fleet.names: several devices are called '{name}' ({ids}): select them by ids.")

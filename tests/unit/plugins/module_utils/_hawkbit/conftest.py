@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core import clock, transport
 from ansible_collections.fleet.deploy.plugins.module_utils._core.connection import Connection
+from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import FleetError
+from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._core.transport import Transport
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import Hawkbit
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.rules import RULES
@@ -81,3 +84,57 @@ def client() -> Iterator[Client]:
     yield connect
     for one in made:
         one.close()
+
+
+def defaults(spec: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    """Return the options of an argument spec as Ansible fills them in, those of dictionaries included."""
+    filled: dict[str, Any] = {}
+    for name, option in spec.items():
+        value = given.get(name, option.get("default"))
+        if value is not None and "options" in option:
+            several = isinstance(value, list)
+            entries = [defaults(option["options"], **entry) for entry in (value if several else [value])]
+            value = entries if several else entries[0]
+        filled[name] = value
+    unknown = set(given) - set(spec)
+    assert not unknown, f"no such option: {unknown}"
+    return filled
+
+
+@dataclass
+class Ran:
+    """What became of a task: its result, or how it failed."""
+
+    task: Task
+    result: dict[str, Any]
+    error: FleetError | None
+    warnings: list[str]
+    progress: list[str]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Return a function that runs a module's `run` against a fake, with quick waits."""
+
+    def call(
+        module: Any, fake: FakeHawkbit | str, *, check_mode: bool = False, diff_mode: bool = False, **given: Any
+    ) -> Ran:
+        url = fake if isinstance(fake, str) else fake.server.url
+        spec = module.SPEC.argument_spec
+        quick = {"url": url, "username": "admin", "password": "a-long-password", "request_retries": 1}
+        if "wait_interval" in spec:
+            quick.update(wait_interval=0.05, wait_timeout=20)
+        warnings: list[str] = []
+        progress: list[str] = []
+        task = Task(
+            defaults(spec, **{**quick, **given}), check_mode, diff_mode, warn=warnings.append, progress=progress.append
+        )
+        try:
+            return Ran(task, module.run(task), None, warnings, progress)
+        except FleetError as error:
+            return Ran(task, error.render(), error, warnings, progress)
+
+    return call

@@ -498,7 +498,7 @@ class Refused(Exception):
 
 Fields = Mapping[str, Any]
 Finds = Callable[[Fields], bool]
-TOKEN = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|(==|!=|=[a-z]+=)|([();,])|([^\s();,="]+))')
+TOKEN = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|(==|!=|=[a-z]+=)|([();,])|([^\s();,="!]+))')
 
 
 def rsql(query: str | None, fields: Fields) -> bool:
