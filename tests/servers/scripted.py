@@ -73,10 +73,10 @@ class Wire:
         """Read a request whole and record it."""
         while b"\r\n\r\n" not in self._buffer:
             self._more()
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        head, _end, self._buffer = self._buffer.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _version = first.split(" ", 2)
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {name.lower(): value.strip() for name, _colon, value in (line.partition(":") for line in lines)}
         length = int(headers.get("content-length", "0"))
         while len(self._buffer) < length:
             self._more()

@@ -91,7 +91,7 @@ def environment_differences(documented: dict[str, Any], spec: dict[str, Any]) ->
     # these are read all together or not at all, by connect_options
     given = [name for name in CREDENTIALS if name in spec]
     if given:
-        prefix = next(iter(read_variables(spec["url"]))).removesuffix("_URL")
+        prefix = min(read_variables(spec["url"])).removesuffix("_URL")
         named = set().union(*(named_variables(documented[name]) for name in given))
         read = {f"{prefix}_{name.upper()}" for name in given}
         if named != read:
