@@ -81,7 +81,7 @@ def failure_of(client: Any, operation: Any = READ, **arguments: Any) -> FleetErr
 def test_final_answer(connect: Connect, step: Step, kind: type[FleetError], words: str) -> None:
     with ScriptedServer(step) as server:
         error = failure_of(connect(server.url))
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.msg == f"Cannot read thing: 127.0.0.1:{server.port} {words}"
     assert error.http == {"method": "GET", "path": "/things/a%2Fb", "status": error.status}
 
@@ -102,7 +102,7 @@ def test_final_answer(connect: Connect, step: Step, kind: type[FleetError], word
 def test_answer_that_is_not_what_was_promised(connect: Connect, step: Step, words: str) -> None:
     with ScriptedServer(default=step) as server:
         error = failure_of(connect(server.url, request_retries=0), shape=dict)
-    assert type(error) is BadAnswer
+    assert error.__class__ is BadAnswer
     assert error.msg.startswith(f"Cannot read thing: 127.0.0.1:{server.port} answered ")
     assert error.msg.endswith(words)
     assert error.http == {"method": "GET", "path": "/things/a%2Fb", "status": error.status}
@@ -122,7 +122,7 @@ def test_answer_that_is_not_what_was_promised(connect: Connect, step: Step, word
 def test_connection_that_breaks(connect: Connect, step: Step, words: str) -> None:
     with ScriptedServer(default=step) as server:
         error = failure_of(connect(server.url, request_retries=0), shape=list)
-    assert type(error) is Unreachable
+    assert error.__class__ is Unreachable
     assert error.msg.startswith("Cannot read thing: ")
     assert words in error.msg
     assert "object at 0x" not in error.msg
@@ -175,7 +175,7 @@ def test_platform_makes_its_own_errors(connect: Connect) -> None:
         client = connect(server.url, rules=Rules(error=error))
         own, general = failure_of(client, CREATE), failure_of(client, CREATE)
     assert (own.msg, own.message, own.request_id) == ("Cannot do it: locked.", "locked", "r-1")
-    assert type(general) is Rejected
+    assert general.__class__ is Rejected
     assert general.request_id == "r-2"
     assert seen[0].body == {"errorCode": "locked"}
     assert seen[0].retry_after == 9

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import (
+    AuthFailed,
     BadAnswer,
     FleetError,
     InvalidInput,
@@ -264,6 +265,14 @@ def test_no_proxy_is_honoured(connect: Connect, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         connect(server.url).send(LIST)
         assert proxy.connections == 0
+
+
+def test_proxy_that_shows_its_own_password(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(answer(403, body=b"proxy/Password and proxy%2FPassword are wrong")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("http://", "http://user:proxy%2FPassword@"))
+        with pytest.raises(AuthFailed) as caught:
+            connect("http://updates.example.com").send(LIST)
+    assert caught.value.msg.endswith("answered 403: ******** and ******** are wrong")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
