@@ -54,7 +54,7 @@ class Jar:
     @property
     def name(self) -> str:
         """File name as in a Maven repository."""
-        _, artifact, version = self.coordinates.split(":")
+        artifact, version = self.coordinates.split(":")[1:]
         return f"{artifact}-{version}.jar"
 
     @property

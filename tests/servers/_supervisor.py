@@ -35,7 +35,7 @@ def main(parent: int, folder: str, command: list[str]) -> int:
     asked = False
     try:
         while child.poll() is None:
-            ready, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
+            ready = select.select([sys.stdin], [], [], POLL_SECONDS)[0]
             if ready:
                 asked = os.read(sys.stdin.fileno(), 16) != b""
                 return 0

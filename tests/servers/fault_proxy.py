@@ -373,7 +373,7 @@ class FaultProxy:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith(CONTROL):
             return await self._control(request)
-        path, _, query = request.raw_path.partition("?")
+        path, query = request.raw_path.partition("?")[::2]
         scheme = request.headers.get("Authorization", "").partition(" ")[0]
         self._count += 1
         record = Record(
@@ -509,7 +509,7 @@ async def _reset(request: web.BaseRequest, part: bytes = b"") -> None:
     if part:
         transport.write(part)
         # A reset throws away what is not yet delivered; a client that never reads is not waited for.
-        for _ in range(DELIVERY_CHECKS):
+        for _dummy in range(DELIVERY_CHECKS):
             if not transport.get_write_buffer_size() and not _unsent(wire):
                 break
             await asyncio.sleep(DELIVERY_SECONDS)

@@ -238,7 +238,7 @@ class TestPinned:
         own = remote.parent / "m2" / "group/part/one/1.0/one-1.0.jar"
         own.parent.mkdir(parents=True)
         own.write_bytes(b"half")
-        [path, _] = _jars.fetch(jars, remote.parent / "cache" / "set")
+        path = _jars.fetch(jars, remote.parent / "cache" / "set")[0]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == jars[0].sha256
 
     def test_maven_where_jgo_fails(self, jars: list[Jar], remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,7 @@ def test_what_a_device_reports(api: Management, fleet: SimulatedFleet) -> None:
     actions = api.assign(api.distribution_set("tell", "1.0"), ["tell-good", "tell-bad"])
     fleet.wait(lambda f: f.events("succeeded") and f.events("failed"))
     good = api.messages("tell-good", actions["tell-good"])
-    assert [kind for kind, _ in good] == ["finished", "running", "download", "running", "retrieved", "running"]
+    assert [entry[0] for entry in good] == ["finished", "running", "download", "running", "retrieved", "running"]
     assert good[0][1] == ["1.0 is running"]
     kind, [first, second] = api.messages("tell-bad", actions["tell-bad"])[0]
     assert kind == "error"
@@ -369,7 +369,7 @@ def test_program(server: HawkbitServer) -> None:
     environment = {**os.environ, "PYTHONPATH": str(TESTS), "TOKEN": server.gateway_token}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
-        lines = [program.stdout.readline().split() for _ in range(6)]
+        lines = [program.stdout.readline().split() for dummy in range(6)]
         program.send_signal(signal.SIGTERM)
         rest = program.stdout.read()
     assert sorted(line[:2] for line in lines) == sorted(
