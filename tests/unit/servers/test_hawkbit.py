@@ -167,6 +167,21 @@ def test_program(remote: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().err.startswith("hawkBit 0.9.0 cannot be had here: ")
 
 
+def test_start_any_takes_the_first_that_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(server: hawkbit.HawkbitServer) -> hawkbit.HawkbitServer:
+        if server.version == "1.0.4":
+            raise Unavailable("hawkBit 1.0.4 cannot be had here: no Java was found.")
+        server.origin = "release libraries"
+        return server
+
+    monkeypatch.setattr(hawkbit.HawkbitServer, "start", start)
+    server = hawkbit.start_any(port=4711)
+    assert (server.version, server.port) == ("0.3.0M7", 4711)
+    assert server.choice == (
+        "hawkBit 0.3.0M7 (release libraries) runs, because hawkBit 1.0.4 cannot be had here: no Java was found."
+    )
+
+
 def test_broken_download(remote: Path) -> None:
     path = _jar(remote / PATH_104)
     path.write_bytes(path.read_bytes().replace(b"x" * 100, b"x" * 99 + b"y", 1))
