@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.deploy.plugins.module_utils._core import clock, transport
+from ansible_collections.fleet.deploy.plugins.module_utils._core import clock, transport, waiter
 from ansible_collections.fleet.deploy.plugins.module_utils._core.connection import Connection
 from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import FleetError
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
@@ -31,6 +31,7 @@ def quiet_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setattr(clock, "BACKOFF_FIRST", 0.001)
     monkeypatch.setattr(transport, "RATE_LIMIT_PAUSE", 0.001)
+    monkeypatch.setattr(waiter, "LEAST_INTERVAL", 0.001)
     for name in ("SETTLE_PAUSES", "SETTLE_PAUSES_SLOW"):
         monkeypatch.setattr(transport, name, (0.0, 0.001))
 
@@ -126,7 +127,7 @@ def run() -> Run:
         spec = module.SPEC.argument_spec
         quick = {"url": url, "username": "admin", "password": "a-long-password", "request_retries": 1}
         if "wait_interval" in spec:
-            quick.update(wait_interval=0.05, wait_timeout=20)
+            quick.update(wait_interval=0.001, wait_timeout=20)
         warnings: list[str] = []
         progress: list[str] = []
         task = Task(
