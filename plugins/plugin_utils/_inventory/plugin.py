@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,9 +157,6 @@ class FleetInventory(BaseInventoryPlugin, Constructable, Cacheable):
                 values[name] = None
             elif origin == FROM_FILE and value is not None:
                 values[name] = self._template(name, value)
-        for name in ("ca_path", "client_cert", "client_key"):
-            if values[name]:
-                values[name] = os.path.expanduser(values[name])
         return connect_options(values, self.PLATFORM)
 
     def _template(self, name: str, value: Any) -> str:

@@ -495,6 +495,12 @@ def test_address_of_the_environment_is_no_template(fake: Any, make: Any, monkeyp
 
 
 @pytest.mark.usefixtures("fake")
+def test_path_below_the_home(failure: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert f"ca_path is '{tmp_path}/ca.pem'" in failure(ca_path="~/ca.pem")
+
+
+@pytest.mark.usefixtures("fake")
 def test_template_that_cannot_be_evaluated(failure: Callable[..., str]) -> None:
     assert failure(url="{{ no_such_variable }}").startswith(
         "url is a template that cannot be evaluated: 'no_such_variable' is undefined"
