@@ -147,6 +147,11 @@ def test_accepted_error_is_an_answer(connect: Connect) -> None:
     assert (second.status, second.data) == (404, None)
 
 
+def test_answer_with_a_byte_order_mark(connect: Connect) -> None:
+    with ScriptedServer(answer(200, body=b'\xef\xbb\xbf{"a": 1}')) as server:
+        assert connect(server.url).send(CREATE, shape=dict).data == {"a": 1}
+
+
 def test_answer_without_a_body(connect: Connect) -> None:
     with ScriptedServer(answer(204), answer(200), answer(204)) as server:
         client = connect(server.url)

@@ -530,6 +530,15 @@ def test_upload_of_a_file_that_changes_never_ends_on_the_wire(connect: Connect, 
         assert not server.requests, "the server has never had the whole of it"
 
 
+def test_large_body_gets_time_to_be_stored(connect: Connect, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "STORE_RATE", 512 * 1024)
+    with ScriptedServer(answer(201, json=THING, delay=0.8)) as server:
+        client = connect(server.url, request_timeout=0.3, request_retries=0)
+        sent = client.send(CREATE, upload=lambda: MultipartFile(str(image), "image.bin"), shape=dict)
+        assert sent.data == THING
+        assert len(server.requests) == 1
+
+
 def test_time_of_sending_does_not_use_up_the_patience(connect: Connect, image: Path) -> None:
     class Slow(MultipartFile):
         def read(self, size: int = -1) -> bytes:
@@ -630,6 +639,19 @@ def test_threads_share_one_transport(connect: Connect) -> None:
         assert found == [f"/things/{name}" for name in names]
         assert server.connections <= 32
         assert not any("cookie" in request.headers for request in server.requests)
+
+
+def test_threads_that_come_first_at_the_same_time_share_one_session(connect: Connect) -> None:
+    for _round in range(5):
+        client = connect(nobody_listens())
+        barrier = threading.Barrier(16)
+
+        def first(client: Transport = client, barrier: threading.Barrier = barrier) -> int:
+            barrier.wait()
+            return id(client.session)
+
+        with ThreadPoolExecutor(16) as pool:
+            assert len({future.result() for future in [pool.submit(first) for _thread in range(16)]}) == 1
 
 
 def test_threads_do_not_mix_up_what_was_sent(connect: Connect) -> None:
