@@ -68,6 +68,8 @@ RATE_LIMIT_PAUSE = 1.0
 SETTLE_PAUSES = (0.0, 0.5, 1.5)
 # After a timeout it very likely still is.
 SETTLE_PAUSES_SLOW = (*SETTLE_PAUSES, 3.0)
+# A server answers an upload when it has checked and stored the file: so many bytes a second, on a slow one.
+STORE_RATE = 10 * 1024 * 1024
 MAX_BODY = 256 * 1024 * 1024
 MAX_REDIRECTS = 5
 # scheme and port of a request and of the redirect that takes it to TLS
@@ -388,6 +390,7 @@ class _Call:
         self.upload = upload
         self.accept = accept
         self.shape = shape
+        self.silence = transport.connection.request_timeout
         self.deadline = Deadline(transport.connection.patience)
 
     def once(self) -> Answer:
@@ -403,6 +406,7 @@ class _Call:
                 response = self._request(session, url, self.body, "application/json")
             else:
                 with self.upload() as body:
+                    self._allow_for(len(body))
                     response = self._request(session, url, body, body.content_type)
             with response:
                 raw = self._body(response)
@@ -413,6 +417,12 @@ class _Call:
             raise self._unusable_files(error) from None
         return self._judge(response, raw)
 
+    def _allow_for(self, size: int) -> None:
+        """Wait longer for the answer to a large body, in which the server stores it."""
+        extra = size / STORE_RATE
+        self.silence = self.transport.connection.request_timeout + extra
+        self.deadline.extend(extra)
+
     def _request(
         self, session: requests.Session, url: str, data: bytes | MultipartFile | None, content_type: str
     ) -> requests.Response:
@@ -422,6 +432,7 @@ class _Call:
         hops = 0
         while True:
             ours = _may_see_credentials(url, first)
+            left = self.deadline.remaining()
             # TLS options go with each request: REQUESTS_CA_BUNDLE would override what is set on the session
             response = session.request(
                 self.operation.method,
@@ -429,7 +440,8 @@ class _Call:
                 data=data if ours else None,
                 headers=headers if ours else {"Accept": headers["Accept"]},
                 auth=transport.authenticate if ours else _no_credentials,
-                timeout=max(0.001, min(connection.request_timeout, self.deadline.remaining())),
+                # to connect and to send a block, to wait for the answer
+                timeout=(max(0.001, min(connection.request_timeout, left)), max(0.001, min(self.silence, left))),
                 verify=connection.verify,
                 cert=connection.cert if ours else None,
                 allow_redirects=False,
@@ -551,7 +563,7 @@ class _Call:
             what = f"{connection.host} did not finish its answer within {connection.patience:g} seconds."
         elif any(isinstance(link, (requests.Timeout, urllib3.exceptions.TimeoutError)) for link in _links(error)):
             kind = _TimedOut
-            what = f"{connection.host} did not answer within {connection.request_timeout:g} seconds."
+            what = f"{connection.host} did not answer within {round(self.silence, 2):g} seconds."
         else:
             what = f"the connection to {connection.host} broke ({words})."
         return kind(f"{self._subject()}: {what}", sent=passage.sent, http=http)

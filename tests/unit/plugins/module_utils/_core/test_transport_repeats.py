@@ -40,6 +40,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.transport impor
 from servers.scripted import (
     ScriptedServer,
     Step,
+    Wire,
     answer,
     close_after,
     html,
@@ -465,6 +466,20 @@ def test_answer_that_never_ends_is_ended(connect: Connect, step: Step) -> None:
             client.send(LIST, shape=list)
         assert time.monotonic() - began < 2 * client.connection.patience
     assert caught.value.msg.startswith("Cannot list things: ")
+
+
+def test_last_silence_is_as_long_as_there_is_time_left(connect: Connect) -> None:
+    def step(wire: Wire) -> None:
+        wire.read_request()
+        wire.server.stopping.wait(0.8)
+        wire.send(HEAD + b"Content-Length: 10\r\n\r\n[")
+        wire.server.stopping.wait(5)
+
+    with ScriptedServer(step) as server:
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match=r"did not finish its answer within 1 seconds\.$"):
+            connect(server.url, request_timeout=1.0, request_retries=0).send(LIST)
+        assert time.monotonic() - began < 1.6, "not a whole second of silence after the first words"
 
 
 def test_answer_that_is_slow_but_steady_may_take_the_patience(connect: Connect) -> None:
