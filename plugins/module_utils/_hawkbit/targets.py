@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import Conflict, InvalidInput
+from .._core.errors import Conflict, FleetError, InvalidInput
 from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
@@ -130,14 +130,34 @@ class Targets:
         )
 
     def apply(self, plan: TargetPlan) -> None:
-        """Carry out a plan: creates in bulk, updates and removals a few at a time (the API has no bulk for them)."""
-        for start in range(0, len(plan.create_bodies), CREATE_CHUNK):
-            self._create(plan.create_bodies[start : start + CREATE_CHUNK])
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            for _done in pool.map(lambda item: self._update(*item), plan.update_bodies.items()):
-                pass
-            for _done in pool.map(self._delete, [change.key for change in plan.delete]):
-                pass
+        """Carry out a plan: creates in bulk, updates and removals a few at a time (the API has no bulk for them).
+
+        Raises:
+            FleetError: what went wrong, with C(changed) when something had been written before.
+        """
+        written: list[str] = []
+
+        def update(item: tuple[str, dict[str, Any]]) -> None:
+            self._update(*item)
+            written.append(item[0])
+
+        def delete(change: Change) -> None:
+            self._delete(change.key)
+            written.append(change.key)
+
+        try:
+            for start in range(0, len(plan.create_bodies), CREATE_CHUNK):
+                bodies = plan.create_bodies[start : start + CREATE_CHUNK]
+                self._create(bodies)
+                written += [body["controllerId"] for body in bodies]
+            with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+                for _done in pool.map(update, plan.update_bodies.items()):
+                    pass
+                for _done in pool.map(delete, plan.delete):
+                    pass
+        except FleetError as error:
+            error.result.setdefault("changed", bool(written))
+            raise
 
     def _create(self, bodies: list[dict[str, Any]]) -> None:
         ids = [body["controllerId"] for body in bodies]
@@ -209,9 +229,10 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
         controller_id = item["controller_id"]
         if not controller_id or re.search(r"\s", controller_id):
             raise InvalidInput(f"controller_id is '{controller_id}': give 1 to 256 characters without blanks.")
-        if re.search(r"[/\\;%]", controller_id):
+        if re.search(r"[/\\;%]", controller_id) or controller_id in (".", ".."):
             raise InvalidInput(
-                f"controller_id is '{controller_id}': hawkBit cannot be asked for ids with one of / \\ ; % in them."
+                f"controller_id is '{controller_id}': hawkBit cannot be asked for ids with / \\ ; or % in them, nor for "
+                ". and .., so give another one."
             )
         if controller_id in seen:
             raise InvalidInput(f"controller_id '{controller_id}' is given twice: list each target once.")
@@ -225,7 +246,9 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
             if value == "" and name in ("name", "security_token"):
                 raise InvalidInput(f"{name} of target '{controller_id}' is empty: give at least one character.")
             if name != "address" and _MARKUP.search(value):
-                raise InvalidInput(f"{name} of target '{controller_id}' looks like HTML, which hawkBit refuses.")
+                raise InvalidInput(
+                    f"{name} of target '{controller_id}' looks like HTML, which hawkBit refuses: leave out the <>."
+                )
 
 
 def _shown(target: Mapping[str, Any]) -> dict[str, Any]:
