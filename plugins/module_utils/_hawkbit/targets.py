@@ -231,8 +231,8 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
             raise InvalidInput(f"controller_id is '{controller_id}': give 1 to 256 characters without blanks.")
         if re.search(r"[/\\;%]", controller_id) or controller_id in (".", ".."):
             raise InvalidInput(
-                f"controller_id is '{controller_id}': hawkBit cannot be asked for ids with / \\ ; or % in them, nor for "
-                ". and .., so give another one."
+                f"controller_id is '{controller_id}': hawkBit cannot be asked for ids with / \\ ; or % in them, nor "
+                "for . and .., so give another one."
             )
         if controller_id in seen:
             raise InvalidInput(f"controller_id '{controller_id}' is given twice: list each target once.")
