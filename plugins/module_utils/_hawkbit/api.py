@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .._core.errors import AuthFailed, NotFound, Unsupported
-from .._core.transport import Operation, Transport, reads
+from .._core.errors import AuthFailed, BadAnswer, NotFound, Unsupported
+from .._core.transport import Answer, Operation, Transport, reads
 from . import rsql
 
 ROOT = "/rest/v1"
@@ -56,9 +56,7 @@ class Api:
     def _detect(self) -> tuple[str, str]:
         probe = "GET /rest/v1/actions?q=active==true"
         try:
-            answer = self.transport.send(
-                LIST_ACTIONS, query={"limit": 1, "q": "active==true"}, accept=(400, 404), shape=dict
-            )
+            answer = self._list(LIST_ACTIONS, query={"limit": 1, "q": "active==true"}, accept=(400, 404), shape=dict)
         except AuthFailed as error:
             if error.status == 401:
                 raise
@@ -69,25 +67,12 @@ class Api:
                     return generation, f"the tenant configuration knows {key}"
             raise
         if answer.status == 404:
-            self._must_be_hawkbit()
+            # that alone may come from any server
+            self.count(COUNT_TARGETS)
             return SEED, f"{probe} answers 404"
         if answer.status == 400:
             return LEGACY, f"{probe} answers 400"
         return MODERN, f"{probe} answers 200"
-
-    def _must_be_hawkbit(self) -> None:
-        """Raise unless targets can be listed: a 404 alone may come from any server."""
-        host = self.transport.connection.host
-        try:
-            page = self.transport.send(COUNT_TARGETS, query={"limit": 1}, shape=dict).data
-        except NotFound as error:
-            raise Unsupported(
-                f"url is '{self.transport.connection.url}', but no hawkBit Management API answers there "
-                f"({host} answered {error.status} to {COUNT_TARGETS.path}): give the base address of a hawkBit server.",
-                http=error.http,
-            ) from error
-        if "content" not in page:
-            raise Unsupported(f"{host} answers, but not as a hawkBit server does: check url.")
 
     def pages(
         self,
@@ -117,7 +102,7 @@ class Api:
 
         def fetch(offset: int) -> dict[str, Any]:
             wanted = {"offset": offset, "limit": size, "q": query, "sort": sort, **(parameters or {})}
-            answer = self.transport.send(operation, values=values, query=wanted, shape=(dict, list))
+            answer = self._list(operation, values=values, query=wanted, shape=(dict, list))
             # some lists are not paged in some releases
             if isinstance(answer.data, list):
                 return {"content": answer.data, "total": len(answer.data)}
@@ -142,8 +127,37 @@ class Api:
 
     def count(self, operation: Operation, *, values: Mapping[str, Any] | None = None, query: str | None = None) -> int:
         """Return how many objects a paged list has."""
-        page = self.transport.send(operation, values=values, query={"limit": 1, "q": query}, shape=dict).data
-        return int(page.get("total", 0))
+        page = self._list(operation, values=values, query={"limit": 1, "q": query}, shape=dict).data
+        if not isinstance(page.get("total"), int):
+            raise Unsupported(f"{self.transport.connection.host} answers, but not as a hawkBit server does: check url.")
+        return int(page["total"])
+
+    def _list(self, operation: Operation, **options: Any) -> Answer:
+        """Send an operation that lists; say it when what answers is not hawkBit, which always has these lists."""
+        try:
+            return self.transport.send(operation, **options)
+        except BadAnswer as error:
+            # the same error: a wait goes on after one
+            error.msg = f"{self.not_hawkbit} {error.msg}"
+            raise
+        except NotFound as error:
+            if "{" in operation.path or "errorCode" in error.details:
+                raise
+            raise Unsupported(
+                f"url is '{self.transport.connection.url}', but no hawkBit Management API answers there "
+                f"({self.transport.connection.host} answered {error.status} to {operation.path}): give the base "
+                "address of a hawkBit server.",
+                message=error.message,
+                http=error.http,
+            ) from error
+
+    @property
+    def not_hawkbit(self) -> str:
+        """The sentence for a server that is something else."""
+        return (
+            f"url is '{self.transport.connection.url}', but what answers there does not behave like hawkBit: give the "
+            "base address of a hawkBit server."
+        )
 
     def exact(self, operation: Operation, wanted: Mapping[str, str], query: str) -> Iterator[dict[str, Any]]:
         """Yield the objects whose fields are exactly these: RSQL ignores case."""

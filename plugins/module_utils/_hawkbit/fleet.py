@@ -53,7 +53,8 @@ def resolve(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None, on_unknown_device
             # devices that register meanwhile come last, so that no page shifts
             targets = list(hawkbit.targets.search(query(hawkbit, fleet), sort="id:ASC"))
     if not targets:
-        raise InvalidInput(f"fleet.{key} selects no device: there is nothing to deploy to.")
+        given = "" if isinstance(value, (bool, list)) else f" is '{value}', which"
+        raise InvalidInput(f"fleet.{key}{given} selects no device: correct it, or register the devices first.")
     return Selection({item["controllerId"]: item.get("name") or item["controllerId"] for item in targets}, unknown)
 
 
@@ -72,7 +73,10 @@ def query(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None) -> str | None:
     if key == "filter_id":
         answer = hawkbit.api.transport.send(FILTER, values={"filter_id": value}, accept=(400, 404), shape=dict)
         if answer.status != 200:
-            raise InvalidInput(f"fleet.filter_id is '{value}', but hawkBit has no target filter of that id.")
+            raise InvalidInput(
+                f"fleet.filter_id is '{value}', but hawkBit has no target filter of that id: correct "
+                "it, or make the filter first."
+            )
         return str(answer.data["query"])
     if key in ("group", "groups") and hawkbit.api.generation != MODERN:
         raise Unsupported(
@@ -94,7 +98,7 @@ def blamed(fleet: Mapping[str, Any] | None) -> Iterator[None]:
             raise
         key, value = _the_one(fleet)
         raise InvalidInput(
-            f"fleet.{key} is '{value}', which hawkBit cannot use as a query: {error.message.rstrip('.')}.",
+            f"fleet.{key} is '{value}', which hawkBit cannot use as a query: {error.message.rstrip('.')}; correct it.",
             message=error.message,
             details=error.details,
             http=error.http,

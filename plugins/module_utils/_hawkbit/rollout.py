@@ -100,15 +100,17 @@ class RolloutTask:
                 if value is not None and not 0 <= value <= 100:
                     raise InvalidInput(f"{option} is {value}: give a whole percentage from 0 to 100.")
         group = params["wait_group"]
-        if group is not None and params["groups"] and group not in [item["name"] for item in params["groups"]]:
-            raise InvalidInput(f"wait_group is '{group}', which is none of the names in groups.")
+        names = [item["name"] for item in params["groups"] or []]
+        if group is not None and names and group not in names:
+            raise InvalidInput(f"wait_group is '{group}', which is no name in groups: give one of {', '.join(names)}.")
 
     def _check_groups(self, groups: list[Mapping[str, Any]]) -> None:
         if not groups:
             raise InvalidInput("groups is an empty list: give at least one group, or leave it out.")
         names = [group["name"] for group in groups]
         if len(set(names)) < len(names):
-            raise InvalidInput("groups: each group needs a name of its own.")
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InvalidInput(f"groups has the name '{twice}' more than once: give each group a name of its own.")
         group_percentages([(group["query"], group["percentage"]) for group in groups], of_all=True)
 
     # -- plan --------------------------------------------------------------------------------------------------
@@ -129,7 +131,10 @@ class RolloutTask:
             return
         if self.rollout is None:
             if state not in ("present", "started"):
-                raise InvalidInput(f"name is '{self.name}', but hawkBit has no rollout of that name to be {state}.")
+                raise InvalidInput(
+                    f"name is '{self.name}', but hawkBit has no rollout of that name to be {state}: correct it, or "
+                    "create the rollout first."
+                )
             self._plan_create()
             return
         self._plan_change(self.rollout, state)

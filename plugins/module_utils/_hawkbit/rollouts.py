@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from .._core.deployment import FAILED, Counts, Device
@@ -20,6 +21,7 @@ from .._core.transport import NOT_DONE, Operation, reads, writes
 from . import rsql
 from .actions import Action, Actions
 from .api import MODERN, PARALLEL, READ_CONFIGURATION, ROOT, SEED, Api
+from .targets import Targets
 
 LIST = reads("list rollouts", "GET", f"{ROOT}/rollouts")
 READ = reads("read rollout", "GET", f"{ROOT}/rollouts/{{id}}")
@@ -48,8 +50,23 @@ class Rollouts:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def search(self, query: str | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
-        """Yield rollouts as the list shows them, in the order of their ids."""
-        yield from self.api.pages(LIST, query=query, sort="id:ASC", limit=limit)
+        """Yield rollouts as the list shows them, in the order of their ids.
+
+        Raises:
+            InvalidInput: the server cannot use the query.
+        """
+        try:
+            # with counts, but for 0.3.0M7
+            parameters = {"representation": "full"}
+            yield from self.api.pages(LIST, query=query, sort="id:ASC", limit=limit, parameters=parameters)
+        except InvalidInput as error:
+            raise InvalidInput(
+                f"query is '{query}', which hawkBit refuses ({error.message.rstrip('.')}): see the chapter on queries "
+                "of hawkBit's documentation.",
+                message=error.message,
+                details=error.details,
+                http=error.http,
+            ) from error
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Return the rollout of this name, None when there is none (or one that was deleted after it had run)."""
@@ -67,37 +84,36 @@ class Rollouts:
 
     def groups(self, id: int) -> list[dict[str, Any]]:
         """Return the groups in their order, with counts."""
-        values = {"id": id}
-        groups = list(self.api.pages(GROUPS, values=values, sort="id:ASC", parameters={"representation": "full"}))
-        # 0.3.0M7 has the counts only in the single group
-        return [group if "totalTargetsPerStatus" in group else self._group(id, group["id"]) for group in groups]
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            return list(pool.map(lambda group: self.counted(id, group), self.listed_groups(id)))
 
-    def _group(self, id: int, group: int) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.transport.send(GROUP, values={"id": id, "group": group}, shape=dict).data
+    def listed_groups(self, id: int) -> list[dict[str, Any]]:
+        """Return the groups in their order, where the release has it with counts."""
+        parameters = {"representation": "full"}
+        return list(self.api.pages(GROUPS, values={"id": id}, sort="id:ASC", parameters=parameters))
+
+    def counted(self, id: int, group: dict[str, Any]) -> dict[str, Any]:
+        """Return a listed group with its counts, which 0.3.0M7 has only in the single group."""
+        if "totalTargetsPerStatus" in group:
+            return group
+        values = {"id": id, "group": group["id"]}
+        found: dict[str, Any] = self.api.transport.send(GROUP, values=values, shape=dict).data
         return found
 
     def failed_devices(self, rollout: Mapping[str, Any], limit: int) -> list[Device]:
         """Return devices on which the rollout failed, with their last message and log."""
-        pairs = list(self._failed_actions(rollout["id"], limit))
-
-        def one(pair: tuple[str, Action]) -> Device:
-            name, action = pair
-            message, log = self.actions.failure(action)
-            code = None if action.code is None else str(action.code)
-            return Device(action.controller_id, name, FAILED, "error", code, message, log)
-
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            return list(pool.map(one, pairs))
-
-    def _failed_actions(self, id: int, limit: int) -> Iterator[tuple[str, Action]]:
-        if self.api.generation != SEED:
-            field_name = "status" if self.api.generation == MODERN else "detailstatus"
-            for action in self.actions.search(f"rollout.id=={id};{field_name}==error", limit=limit):
-                yield action.controller_id, action
-            return
-        for target in self._group_targets(id, "updatestatus==error", limit):
-            for action in self.actions.of_target(target["controllerId"], limit=1):
-                yield target.get("name", target["controllerId"]), action
+        id = rollout["id"]
+        if self.api.generation == SEED:
+            targets = list(islice(self._group_targets(id, "updatestatus==error", limit), limit))
+            newest = self.actions.of_target
+            return self.actions.explain(map(_failed, targets), lambda device: next(newest(device.id, limit=1), None))
+        field_name = "status" if self.api.generation == MODERN else "detailstatus"
+        actions = self.actions.search(f"rollout.id=={id};{field_name}==error", limit=limit)
+        failed = {action.controller_id: action for action in actions}
+        # an action does not tell the name of its target
+        known = Targets(self.api).find(failed)
+        devices = [_failed(known.get(controller_id, {"controllerId": controller_id})) for controller_id in failed]
+        return self.actions.explain(devices, lambda device: failed.get(device.id))
 
     def _group_targets(self, id: int, query: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
         for group in self.api.pages(GROUPS, values={"id": id}, sort="id:ASC"):
@@ -239,7 +255,7 @@ def group_percentages(wanted: Sequence[tuple[str | None, float | None]], of_all:
             if not 0 < share <= 100:
                 raise InvalidInput(f"groups: percentage is {share:g}, give more than 0 and at most 100.")
             if share > rest + 1e-6:
-                raise InvalidInput(f"groups: the percentages add up to more than 100 (at {share:g}).")
+                raise InvalidInput(f"groups: the percentages add up to {100 - rest + share:g}: make it 100 at most.")
         whole = share >= rest - 1e-6
         if last and not query and not whole:
             raise InvalidInput(
@@ -251,17 +267,22 @@ def group_percentages(wanted: Sequence[tuple[str | None, float | None]], of_all:
     return sent
 
 
+def _failed(target: Mapping[str, Any]) -> Device:
+    controller_id = target["controllerId"]
+    return Device(controller_id, target.get("name") or controller_id, FAILED, "error")
+
+
 def counts_of(entity: Mapping[str, Any], stopped: bool = False) -> Counts:
     """Return the counts of a rollout, or of a group; C(stopped) says that the group's rollout is."""
     status = entity.get("totalTargetsPerStatus") or {}
     waiting = int(status.get("notstarted", 0)) + int(status.get("scheduled", 0))
-    over = stopped or entity.get("status") in STOPPED
+    over = stopped or entity.get("status") in STOPPED or entity.get("status") == "finished"
     return Counts(
         selected=int(entity.get("totalTargets", 0)),
         pending=0 if over else waiting,
         running=int(status.get("running", 0)),
         succeeded=int(status.get("finished", 0)),
         failed=int(status.get("error", 0)),
-        # what a stopped rollout had not begun is never begun
+        # what a stopped rollout had not begun is never begun, nor is a target of a finished one that was removed
         aborted=int(status.get("cancelled", 0)) + (waiting if over else 0),
     )

@@ -56,8 +56,7 @@ class System:
             return self._describe()
         except (BadAnswer, NotFound, Rejected) as error:
             raise Unsupported(
-                f"url is '{self.api.transport.connection.url}', but what answers there does not behave like hawkBit: "
-                f"give the base address of a hawkBit server. {error.msg}",
+                f"{self.api.not_hawkbit} {error.msg.removeprefix(self.api.not_hawkbit).lstrip()}",
                 message=error.message,
                 details=error.details,
                 http=error.http,

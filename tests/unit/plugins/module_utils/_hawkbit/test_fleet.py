@@ -151,15 +151,19 @@ def test_unknown_devices_may_be_ignored(five: FakeHawkbit, client: Client) -> No
 
 
 @pytest.mark.parametrize(
-    "given, policy", [({"ids": ["nope"]}, "ignore"), ({"query": "name==nope"}, "fail"), ({"tag": "nope"}, "fail")]
+    "given, policy, subject",
+    [
+        ({"ids": ["nope"]}, "ignore", "fleet.ids"),
+        ({"query": "name==nope"}, "fail", "fleet.query is 'name==nope', which"),
+        ({"tag": "nope"}, "fail", "fleet.tag is 'nope', which"),
+    ],
 )
 def test_a_selection_of_nobody_is_refused(
-    five: FakeHawkbit, client: Client, given: dict[str, Any], policy: str
+    five: FakeHawkbit, client: Client, given: dict[str, Any], policy: str, subject: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         resolve(client(five), fleet(**given), policy)
-    key = next(iter(given))
-    assert caught.value.msg == f"fleet.{key} selects no device: there is nothing to deploy to."
+    assert caught.value.msg == f"{subject} selects no device: correct it, or register the devices first."
 
 
 def test_a_name_that_several_devices_bear_is_refused(five: FakeHawkbit, client: Client) -> None:
@@ -190,7 +194,7 @@ def test_a_query_that_the_server_cannot_use_is_the_options_fault(
     with pytest.raises(InvalidInput) as caught:
         resolve(client(five), fleet(**given))
     key = next(iter(given))
-    assert caught.value.msg == f"fleet.{key} is '{value}', which hawkBit cannot use as a query: {why}."
+    assert caught.value.msg == f"fleet.{key} is '{value}', which hawkBit cannot use as a query: {why}; correct it."
     assert caught.value.http is not None
 
 
@@ -198,7 +202,9 @@ def test_a_query_that_the_server_cannot_use_is_the_options_fault(
 def test_a_filter_that_is_not_there(five: FakeHawkbit, client: Client, number: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         resolve(client(five), fleet(filter_id=number))
-    assert caught.value.msg == f"fleet.filter_id is '{number}', but hawkBit has no target filter of that id."
+    assert caught.value.msg == (
+        f"fleet.filter_id is '{number}', but hawkBit has no target filter of that id: correct it, or make the filter first."
+    )
 
 
 def test_long_lists_cost_few_requests(fake: FakeHawkbit, client: Client) -> None:
