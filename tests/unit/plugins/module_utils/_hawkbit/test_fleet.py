@@ -203,7 +203,8 @@ def test_a_filter_that_is_not_there(five: FakeHawkbit, client: Client, number: s
     with pytest.raises(InvalidInput) as caught:
         resolve(client(five), fleet(filter_id=number))
     assert caught.value.msg == (
-        f"fleet.filter_id is '{number}', but hawkBit has no target filter of that id: correct it, or make the filter first."
+        f"fleet.filter_id is '{number}', but hawkBit has no target filter of that id: correct it, or make the filter "
+        "first."
     )
 
 
