@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
@@ -20,10 +22,12 @@ LOGIN: dict[str, Any] = {"username": "admin", "password": "a-long-Password"}
 EXAMPLE = "give an address such as https://updates.example.com."
 
 
+LIMITS: dict[str, Any] = {"url": "https://h.example.com", "request_timeout": 30.0, "request_retries": 5}
+
+
 def resolve(env: dict[str, str] | None = None, **options: Any) -> Connection:
     """Return the connection for options as a module has them."""
-    defaults = {"url": "https://h.example.com", "request_timeout": 30.0, "request_retries": 5, "validate_certs": True}
-    return connect_options({**defaults, **options}, "hawkbit", env=env or {})
+    return connect_options({**LIMITS, "validate_certs": True, **options}, "hawkbit", env=env or {})
 
 
 def refusal(env: dict[str, str] | None = None, **options: Any) -> str:
@@ -244,10 +248,36 @@ def test_encrypted_key_does_not_ask_for_its_password(authority: Authority, tmp_p
     coded = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password"))
     both = tmp_path / "both.pem"
     both.write_bytes(Path(authority.client_files()[0]).read_bytes() + coded)
-    message = refusal(client_cert=str(both), **LOGIN)
-    assert message.startswith(f"client_cert is '{both}', which cannot be used with its key (")
-    assert message.endswith("give PEM files of a certificate and of its key, which must not be encrypted.")
+    master, terminal = os.openpty()
+    try:
+        program = ON_A_TERMINAL.format(
+            path=os.environ["ANSIBLE_COLLECTIONS_PATH"], terminal=os.ttyname(terminal), options={**LOGIN, **LIMITS}
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", program, str(both)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            start_new_session=True,
+        )
+    finally:
+        os.close(master)
+        os.close(terminal)
+    assert run.stderr == ""
+    assert run.stdout.startswith(f"client_cert is '{both}', which cannot be used with its key (")
+    assert run.stdout.endswith("give PEM files of a certificate and of its key, which must not be encrypted.\n")
 
 
-def test_authority_of_these_tests_is_a_real_one(authority: Authority) -> None:
-    assert isinstance(authority.ca, trustme.CA)
+ON_A_TERMINAL = """
+import os, sys
+sys.path.insert(0, {path!r})
+os.open({terminal!r}, os.O_RDWR)  # now this process has a terminal that questions go to
+from ansible_collections.fleet.deploy.plugins.module_utils._core.connection import connect_options
+from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import InvalidInput
+try:
+    connect_options({{**{options!r}, "client_cert": sys.argv[1]}}, "hawkbit", env={{}})
+except InvalidInput as error:
+    print(error.msg)
+"""

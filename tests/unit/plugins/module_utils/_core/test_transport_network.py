@@ -23,7 +23,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import (
     Unreachable,
     Unsupported,
 )
-from ansible_collections.fleet.deploy.plugins.module_utils._core.transport import NOT_DONE, Transport, reads, writes
+from ansible_collections.fleet.deploy.plugins.module_utils._core.transport import NOT_DONE, reads, writes
 from ansible_collections.fleet.deploy.plugins.module_utils._core.version import COLLECTION_VERSION
 from servers.scripted import ScriptedServer, Wire, answer, answer_bytes, nobody_listens, redirect, reset_after
 
@@ -507,7 +507,3 @@ def test_missing_library_is_named_with_its_interpreter() -> None:
         f"unsupported The Python library requests is needed and {sys.executable} does not have it: install it for that "
         "interpreter, or set ansible_python_interpreter to one that has it.\n"
     )
-
-
-def test_transport_speaks_to_nobody_until_it_has_to(connect: Connect) -> None:
-    assert isinstance(connect(nobody_listens()), Transport)
