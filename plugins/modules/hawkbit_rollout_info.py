@@ -167,7 +167,8 @@ def run(task: Task) -> dict[str, Any]:
     else:
         listed = rollouts.search(params["query"], params["limit"])
         # the list has no counts in 0.3.0M7
-        found = [rollout for rollout in (rollouts.get(item["id"]) for item in listed) if rollout is not None]
+        counted = (item if "totalTargetsPerStatus" in item else rollouts.get(item["id"]) for item in listed)
+        found = [rollout for rollout in counted if rollout is not None]
     shown = []
     for rollout in found:
         failed = rollouts.failed_devices(rollout, params["failed_devices"]) if params["failed_devices"] else []
