@@ -57,12 +57,16 @@ def test_a_task_knows_its_modes(module: Callable[..., tuple[int, Any]], check: b
     assert seen == [(check, diff)]
 
 
-def test_warnings_reach_the_user(module: Callable[..., tuple[int, Any]]) -> None:
+def test_warnings_reach_the_user(module: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     def run(task: Task) -> dict[str, Any]:
         task.warn("Mind the gap.")
         return {"changed": False}
 
-    assert "Mind the gap." in json.dumps(module(run, name="x")[1]["warnings"])
+    # where they go from there depends on whether other tests have loaded the controller's part of ansible-core
+    warnings: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "warn", lambda self, text: warnings.append(text))
+    module(run, name="x")
+    assert warnings == ["Mind the gap."]
 
 
 def test_an_error_renders_itself(module: Callable[..., tuple[int, Any]]) -> None:
