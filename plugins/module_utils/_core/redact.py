@@ -84,6 +84,8 @@ def _forms(secrets: Iterable[str]) -> tuple[list[str], re.Pattern[str] | None]:
 
 
 def _text_forms(secret: str) -> set[str]:
+    if re.fullmatch(r"[A-Za-z0-9_.~-]+", secret):
+        return {secret}  # no encoding changes it; most tokens are such, and there may be thousands
     coded = secret.encode("utf-8", "surrogatepass")
     forms = {quote(coded, safe=""), quote(coded), quote_plus(coded)}
     # both are in use: %2F and %2f
