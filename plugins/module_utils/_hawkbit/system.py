@@ -119,9 +119,7 @@ class System:
             return None
         total = answer.data.get("total")
         if not isinstance(total, int):
-            raise Unsupported(
-                f"{self.api.transport.connection.host} answers, but not as a hawkBit server does: check url."
-            )
+            raise Unsupported(self.api.not_hawkbit)
         return total
 
     def _features(self, generation: str | None) -> tuple[dict[str, bool | None], list[str]]:
