@@ -90,7 +90,7 @@ def decide(stage: Stage, before: Sequence[Decision], over: bool) -> Decision:
     if 100 * counts.failed > stage.max_failure * selected:
         reason = f"{_share(counts.failed, selected)} failed, at most {stage.max_failure} % may."
         words = f"more than {stage.max_failure} % of its {_devices(selected)} failed"
-        return Decision(FAILED, reason, words if stage.max_failure else f"none of its {_devices(selected)} may fail")
+        return Decision(FAILED, reason, words if stage.max_failure else "devices failed, and none may")
     if 100 * counts.good >= stage.min_success * selected:
         return Decision(PASSED, f"{_share(counts.good, selected)} succeeded, at least {stage.min_success} % must.")
     if any(decision.word in (FAILED, ABORTED) for decision in before) and not (counts.good or counts.failed):
@@ -120,7 +120,7 @@ def judge(rollout_id: str, state: State | None) -> Verdict:
     words = [decision.word for decision in decisions]
     if FAILED in words:
         index = words.index(FAILED)
-        message = f"{subject} has failed: wave '{state.stages[index].name}', {decisions[index].words}."
+        message = f"{subject} has failed at wave '{state.stages[index].name}': {decisions[index].words}."
         return Verdict("failed", message, "threshold_exceeded", decisions)
     if words and set(words) == {PASSED}:
         message = f"{subject} has succeeded: {_share(state.counts.good, state.counts.selected)} have the software."
@@ -162,15 +162,15 @@ def make(
     """
     verdict = judge(rollout_id, state)
     outcome, message, error = verdict.state, verdict.message, no_error()
-    if verdict.code is not None and (failure is None or verdict.code != "aborted_elsewhere"):
+    if verdict.code is not None and (not failure or verdict.code != "aborted_elsewhere"):
         error.update(code=verdict.code, message=message)
-    elif failure is not None:
+    elif failure:
         code, message = failure.get("code") or "error", str(failure["message"])
         outcome = failure.get("state") or OUTCOMES.get(code, outcome)
         if outcome == "timed_out" and state is not None:
             message = _not_in_time(rollout_id, state, verdict)
         error.update(code=code, message=message, details=failure.get("details") or {})
-        error.update(request_id=failure.get("request_id"))
+        error.update(request_id=failure.get("request_id") or None)
     elif state is None:
         message = _planned(rollout_id, waves, selected)
     counts = state.counts if state else Counts(selected=selected, pending=selected)
@@ -205,7 +205,7 @@ def make(
             "unknown": [],
             "truncated": len(failed) < counts.failed,
         },
-        "rollback": None if rollback is None else dict(rollback),
+        "rollback": dict(rollback) if rollback else None,
         "attach": {"rollout_id": rollout_id},
         "error": error,
         "http": dict((failure or {}).get("http") or no_http()),
@@ -213,20 +213,26 @@ def make(
 
 
 def _planned(rollout_id: str, waves: Sequence[Mapping[str, Any]], selected: int) -> str:
-    sizes = [
-        f"{wave['name']} ({'the rest' if wave['percentage'] is None else format(wave['percentage'], 'g') + ' %'})"
-        for wave in waves
-    ]
+    sizes = []
+    rest = 100.0
+    for wave in waves:
+        share = rest if wave["percentage"] is None else wave["percentage"]
+        if wave["query"] is None:
+            rest -= share
+            sizes.append(f"{wave['name']} ({share:g} %)")
+        else:
+            sizes.append(f"{wave['name']} (by its query)")
     return f"Rollout '{rollout_id}' would go to {_devices(selected)} in these waves: {', '.join(sizes)}."
 
 
 def _not_in_time(rollout_id: str, state: State, verdict: Verdict) -> str:
     pairs = zip(state.stages, verdict.decisions)
     undecided = next((pair for pair in pairs if pair[1].word in (WAITING, NOT_STARTED)), None)
-    where = f" for wave '{undecided[0].name}'. {undecided[1].reason}" if undecided else "."
+    where = f"wave '{undecided[0].name}' of " if undecided else ""
+    reason = f" {undecided[1].reason}" if undecided else ""
     return (
-        f"Rollout '{rollout_id}' is not over, but the time to wait is{where} It goes on on the server: the same call again "
-        "goes on waiting."
+        f"The time to wait for {where}rollout '{rollout_id}' is over.{reason} It goes on on the server, and the same "
+        "call again goes on waiting."
     )
 
 
@@ -259,4 +265,4 @@ def _devices(number: int) -> str:
 
 def _share(part: int, whole: int) -> str:
     percentage = 100 * part / whole if whole else 0
-    return f"{part} of {_devices(whole)} ({percentage:.4g} %)"
+    return f"{part} of {_devices(whole)} ({round(percentage, 1):g} %)"
