@@ -54,7 +54,7 @@ from .errors import (
     Unsupported,
 )
 from .multipart import MultipartFile
-from .redact import Redactor
+from .redact import MASK, Redactor
 from .version import COLLECTION_VERSION
 from .wire import Passage, new_passage, watched_session
 
@@ -75,6 +75,11 @@ MAX_REDIRECTS = 5
 # scheme and port of a request and of the redirect that takes it to TLS
 UPGRADE = ("http", 80, "https", 443)
 EXCERPT = 200
+# A field of JSON, perhaps cut off, whose value is nobody's business: the redactor does not know other people's tokens.
+SECRET_FIELD = re.compile(
+    r'(?i)("[^"]*(?:token|password|passphrase|secret|credential|authorization|api_?key|private_?key)[^"]*"\s*:\s*)'
+    r'(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|[^\s,}\]"]+)'
+)
 WRONG_NAME = re.compile(r"(?i)(hostname|ip address) mismatch|doesn't match|not valid for")
 WRONG_TIME = re.compile(r"(?i)expired|not yet valid")
 NO_TLS = re.compile(r"(?i)wrong.version.number|unknown.protocol|http.request|record.layer.failure|packet.length")
@@ -608,6 +613,7 @@ class _Call:
         """Return the first words of a body, with a colon before them, cleaned."""
         # secrets first: what follows may tear one apart
         text = self.transport.redactor.clean(raw[: 64 * 1024].decode("utf-8", "replace"))
+        text = SECRET_FIELD.sub(rf'\1"{MASK}"', text)
         if "<" in text[:500]:
             text = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", text)
         text = " ".join(self.transport.redactor.clean(text).split())

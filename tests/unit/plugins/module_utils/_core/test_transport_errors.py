@@ -295,3 +295,22 @@ def test_check_of_these_tests() -> None:
     with pytest.raises(AssertionError):
         assert_silent(error, TOKEN)
     assert NOT_DONE is not None
+
+
+@pytest.mark.parametrize(
+    "body, shown",
+    [
+        (f'{{"securityToken": "{DEVICE_KEY}", "name": "d1", "na', f'{{"securityToken": "{MASK}", "name": "d1", "na'),
+        (f'[{{"security_token":"{DEVICE_KEY}"}}]', f'[{{"security_token":"{MASK}"}}]'),
+        (f'{{"password" : "{DEVICE_KEY[:20]}', f'{{"password" : "{MASK}"'),
+        (f'{{"apiKey": "a \\"{DEVICE_KEY}\\" b", "n": 1', f'{{"apiKey": "{MASK}", "n": 1'),
+        ('{"tokenExpiry": 1795168059492, "n": 1', f'{{"tokenExpiry": "{MASK}", "n": 1'),
+        ('{"name": "a token", "n": 1', '{"name": "a token", "n": 1'),
+    ],
+)
+def test_secrets_of_others_in_a_broken_answer_are_not_shown(connect: Connect, body: str, shown: str) -> None:
+    with ScriptedServer(default=answer(200, body=body.encode())) as server:
+        error = failure_of(connect(server.url, request_retries=0), shape=dict)
+    assert isinstance(error, BadAnswer)
+    assert error.msg.endswith(f": {shown}")
+    assert DEVICE_KEY not in str(error.render())
