@@ -131,7 +131,8 @@ options:
     type: int
   start_at:
     description:
-      - When the server starts the rollout by itself, in milliseconds since 1970 (UTC). For O(state=present).
+      - When the server starts the rollout by itself, in milliseconds since 1970 (UTC). For O(state=present); it is
+        refused with O(state=started), which starts at once.
     type: int
   weight:
     description:
@@ -148,6 +149,8 @@ notes:
     count for the whole rollout. None of those is set by default.
   - A group in which neither threshold is reached stops the rollout without pausing it. This cannot happen when
     O(success_threshold) and O(error_threshold) add up to 100 or less.
+  - O(wait_until=online) is refused, since hawkBit does not tell which devices of a rollout are switched on. Use
+    O(min_success_percentage) where some may be off.
   - O(fleet) is turned into one query of at most 1024 characters, so lists of ids can only be short here.
 seealso:
   - module: fleet.deploy.hawkbit_rollout_info

@@ -28,7 +28,7 @@ from .._core.errors import FleetError, InvalidInput, NotFound, Unsupported
 from .._core.follow import Deployment, Snapshot, follow
 from .._core.plan import Change, Plan
 from .._core.task import Task
-from .assignment import Assignment, assignment
+from .assignment import Assignment, assignment, check_usable
 from .client import PLATFORM, Hawkbit
 from .fleet import Selection, resolve, shorten
 from .maintenance import check_window
@@ -111,16 +111,7 @@ class AssignTask:
     def _usable_set(self) -> dict[str, Any]:
         option = self.params["distribution_set"]
         found = self.hawkbit.distribution_sets.require(option["name"], option["version"], option["type"])
-        if found.get("complete") is False:
-            raise InvalidInput(
-                f"distribution_set {option['name']} {option['version']} is incomplete: add the modules that its "
-                f"type '{found.get('type')}' demands."
-            )
-        if found.get("valid") is False:
-            raise InvalidInput(
-                f"distribution_set {option['name']} {option['version']} was invalidated and cannot be assigned any "
-                "more: use another version."
-            )
+        check_usable(found)
         return found
 
     def apply(self) -> None:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .._core.deployment import ABORTED, ABSENT, FAILED, OPEN, PENDING, SUCCEEDED, UNKNOWN, Device
+from .._core.errors import InvalidInput
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
 from .actions import Action
@@ -292,6 +293,19 @@ class ByTargets(Assignment):
             newest = pool.map(lambda i: next(self.hawkbit.actions.of_target(i, limit=1), None), still_open)
             actions = [action for action in newest if action is not None and action.active]
         self.hawkbit.actions.cancel(action for action in actions if action.type != "cancel")
+
+
+def check_usable(found: Mapping[str, Any]) -> None:
+    """Refuse a distribution set that cannot be given to anybody.
+
+    Raises:
+        InvalidInput: it is incomplete or was invalidated.
+    """
+    name = f"distribution_set {found['name']} {found['version']}"
+    if found.get("complete") is False:
+        raise InvalidInput(f"{name} is incomplete: add the modules that its type '{found.get('type')}' demands.")
+    if found.get("valid") is False:
+        raise InvalidInput(f"{name} was invalidated and cannot be assigned any more: use another version.")
 
 
 def assignment(hawkbit: Hawkbit, set_id: int, names: Mapping[str, str]) -> Assignment:

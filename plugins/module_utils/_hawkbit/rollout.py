@@ -6,21 +6,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._core.deployment import Counts, Gate, Report, check_wait, deployment, iso_time
-from .._core.errors import AbortedElsewhere, Conflict, FleetError, InvalidInput, Unsupported
+from .._core.deployment import Counts, Device, Gate, Report, check_wait, deployment, iso_time
+from .._core.errors import Conflict, FleetError, InvalidInput, Unsupported
 from .._core.follow import Deployment, Snapshot, follow
 from .._core.plan import Change, Plan
 from .._core.task import Task
 from .._core.waiter import Waiter
 from . import rsql
 from .api import MODERN
+from .assignment import check_usable
 from .client import PLATFORM, Hawkbit
 from .fleet import query as fleet_query
 from .fleet import resolve
-from .rollouts import GONE, STOPPED, counts_of, group_percentages
+from .rollouts import STOPPED, counts_of, group_percentages
 
 SUCCESS_ACTIONS = {"next_group": "NEXTGROUP", "pause": "PAUSE"}
 # hawkBit's word -> the word that all platforms share; a paused one depends on why
@@ -73,6 +75,8 @@ class RolloutTask:
         self.report: Report | None = None
         self.software: dict[str, Any] = {}
         self.planned_targets = 0
+        self.selected: int | None = None
+        """How many devices O(fleet) names, where it names them."""
         self.written = False
 
     # -- options -----------------------------------------------------------------------------------------------
@@ -90,6 +94,13 @@ class RolloutTask:
             raise InvalidInput("forcetime and assignment_type=timeforced belong together: give both or neither.")
         if params["weight"] is not None and not 0 <= params["weight"] <= 1000:
             raise InvalidInput(f"weight is {params['weight']}: give a number from 0 to 1000.")
+        if params["wait_until"] == "online":
+            raise Unsupported(
+                "wait_until is 'online', which hawkBit cannot tell for a rollout: use all with min_success_percentage, "
+                "or created."
+            )
+        if params["start_at"] is not None and params["state"] == "started":
+            raise InvalidInput("start_at needs state=present: with state=started the rollout starts at once.")
         if params["amount_groups"] is not None and not 1 <= params["amount_groups"] <= 500:
             raise InvalidInput(f"amount_groups is {params['amount_groups']}: give a number from 1 to 500.")
         if params["groups"] is not None:
@@ -151,6 +162,12 @@ class RolloutTask:
         self.planned_targets = self.hawkbit.targets.count(query)
         if not self.planned_targets:
             raise InvalidInput(f"fleet selects no device (query {query}): there is nothing to roll out to.")
+        if self.selected is not None and self.selected != self.planned_targets:
+            raise InvalidInput(
+                f"fleet names {self.selected} devices, but hawkBit, which takes upper and lower case for the same in a "
+                f"rollout's query, finds {self.planned_targets}: select by query, tag or group, or use "
+                "distribution_set_assign."
+            )
         limit = params["fleet_limit"]
         if limit is not None and self.planned_targets > limit:
             raise InvalidInput(
@@ -158,11 +175,7 @@ class RolloutTask:
                 "or select fewer devices."
             )
         found = self._distribution_set()
-        if found.get("complete") is False:
-            raise InvalidInput(
-                f"distribution_set {found['name']} {found['version']} is incomplete: add the modules that its type "
-                f"'{found.get('type')}' demands."
-            )
+        check_usable(found)
         body = {
             "name": self.name,
             "description": params["description"],
@@ -199,12 +212,24 @@ class RolloutTask:
             error = Conflict(
                 f"rollout '{self.name}' is {status}, so it cannot be {state}: choose another name or state."
             )
-            raise self._report(Snapshot(counts_of(rollout), native_state=status), STATES[status]).fail(error)
+            raise self._report(self._standing(), self._state()).fail(error)
         self.verb = VERBS[state][status]
+        if self.verb == "stop" and self.hawkbit.api.generation != MODERN:
+            self.verb = self._stop_without_that_verb(rollout)
         if self.verb is not None:
             before["status"], after["status"] = status, state
         if after:
             self.plan.update.append(Change(self.name, before, after))
+
+    def _stop_without_that_verb(self, rollout: Mapping[str, Any]) -> str | None:
+        """Return what is left to do where a stopped rollout is one that is paused and of which nothing is open."""
+        status = rollout["status"]
+        if status in ("creating", "ready", "waiting_for_approval"):
+            raise Unsupported(
+                f"state is 'stopped', but the rollout '{self.name}' is {status}, and hawkBit before 0.10 can only stop "
+                "one that was started: use state=absent."
+            )
+        return None if status == "paused" and not self.hawkbit.rollouts.anything_open(rollout["id"]) else "stop"
 
     def _must_be_the_same(self, rollout: Mapping[str, Any]) -> None:
         """Refuse to take a rollout of the same name for ours that deploys something else, or to others."""
@@ -246,7 +271,7 @@ class RolloutTask:
     def _query(self) -> str:
         fleet = self.params["fleet"]
         if fleet is not None and (fleet["ids"] or fleet["names"]):
-            resolve(self.hawkbit, fleet, self.params["on_unknown_device"])
+            self.selected = len(resolve(self.hawkbit, fleet, self.params["on_unknown_device"]).names)
         query = fleet_query(self.hawkbit, fleet) or "controllerid==*"
         if len(query) > rsql.MAX_SAVED_QUERY:
             raise InvalidInput(
@@ -297,9 +322,13 @@ class RolloutTask:
         """
         try:
             self._write()
+            if self.params["state"] == "started" and self._status() == "waiting_for_approval":
+                self.task.warn(f"rollout '{self.name}' waits for approval on the server; it has not been started.")
             if self.params["wait"] and self.params["state"] in ("present", "started", "resumed"):
                 self._follow()
         except FleetError as error:
+            if "deployment" not in error.result:
+                self._report(self._standing(silent=True), self._state()).fail(error)
             error.result.setdefault("changed", self.written)
             raise
 
@@ -329,10 +358,10 @@ class RolloutTask:
         if verb == "start":
             # creating goes on in the background; approval is a person's business
             rollout = self._until(lambda found: found is None or found["status"] != "creating", "to be ready")
-            if (rollout or {}).get("status") == "waiting_for_approval":
-                self.task.warn(f"rollout '{self.name}' waits for approval on the server; it has not been started.")
+            if (rollout or {}).get("status") in ("waiting_for_approval", "starting", "running"):
                 return
-        elif verb == "pause":
+        elif verb == "pause" or (verb == "stop" and self.hawkbit.api.generation != MODERN):
+            # before 0.10 stopping begins with pausing
             self._until(lambda found: found is None or found["status"] != "starting", "to run")
         verbs: dict[str, Callable[[int], None]] = {
             "start": rollouts.start,
@@ -364,36 +393,49 @@ class RolloutTask:
         if self.params["state"] == "present":
             self.rollout = self._until(lambda found: found is None or found["status"] != "creating", "to be ready")
             return
-        if (self.rollout or {}).get("status") == "waiting_for_approval":
-            return
-        if self.params["wait_until"] != "created":
+        if self._status() != "waiting_for_approval" and self.params["wait_until"] != "created":
             whole = Deployment(self._subject(), self._poll, self._report, self._abort, self._attach())
             self.report = follow(self.task, whole, self.gate)
 
     def _abort(self) -> None:
-        self.hawkbit.rollouts.stop((self.rollout or {})["id"])
+        if self.rollout is not None and self._status() not in ("finished", *STOPPED):
+            self._use("stop", self.rollout["id"])
 
     def _poll(self) -> Snapshot:
-        rollout = self.hawkbit.rollouts.get((self.rollout or {})["id"])
+        rollouts, known = self.hawkbit.rollouts, self.rollout or {}
+        rollout = rollouts.get(known["id"])
         if rollout is None:
-            raise AbortedElsewhere(f"{self._subject()} was deleted by somebody else while it was waited for.")
+            aborted = "was deleted by somebody else while it was waited for"
+            return Snapshot(counts_of(known), native_state="deleted", aborted=aborted)
         self.rollout = rollout
-        status = rollout["status"]
-        counts = counts_of(rollout)
-        wanted = self.params["wait_group"]
-        # the groups cost a request: they matter when one is waited for, or to tell why it is paused
-        groups = self.hawkbit.rollouts.groups(rollout["id"]) if wanted is not None or status == "paused" else []
-        broken = _why_broken(rollout, groups)
-        over = status == "finished"
-        if wanted is not None:
-            over = over or _decided(groups, self._index(groups, wanted), status)
-        elif status == "paused" and broken is None:
-            if not _paused_as_asked(groups):
-                raise AbortedElsewhere(
-                    f"{self._subject()} was paused by somebody else: have it go on with state=resumed."
-                )
-            over = True
-        return Snapshot(counts, native_state=status, over=over, broken=broken)
+        status, counts = rollout["status"], counts_of(rollout)
+        if status in STOPPED:
+            aborted = "was denied approval" if status == "approval_denied" else "was stopped by somebody else"
+            return Snapshot(counts, native_state=status, aborted=aborted)
+        # the groups cost a request: they matter when one is waited for, or to tell why nothing goes on
+        stands = status == "paused" or (status == "running" and counts.pending and not counts.running)
+        if stands or self.params["wait_group"] is not None:
+            return self._look_at_groups(rollout, counts)
+        return Snapshot(counts, native_state=status, over=status == "finished")
+
+    def _look_at_groups(self, rollout: Mapping[str, Any], counts: Counts) -> Snapshot:
+        rollouts, status, name = self.hawkbit.rollouts, rollout["status"], self.params["wait_group"]
+        groups = rollouts.listed_groups(rollout["id"])
+        wanted = None if name is None else self._index(groups, name)
+        current = max((index for index, group in enumerate(groups) if _begun(group)), default=None)
+        for index in (wanted, current):
+            if index is not None:
+                groups[index] = rollouts.counted(rollout["id"], groups[index])
+        broken = _why_broken(status, groups, current, wanted)
+        over = status == "finished" or (wanted is not None and _decided(groups, wanted, status))
+        aborted = None
+        if status == "paused" and not over and not broken:
+            if current is not None and _pauses(groups[current]) and _passed(groups[current]):
+                # as asked for: nothing more happens by itself
+                over = wanted is None
+            else:
+                aborted = "was paused by somebody else: have it go on with state=resumed"
+        return Snapshot(counts, native_state=status, over=over, broken=broken, aborted=aborted)
 
     def _index(self, groups: list[dict[str, Any]], name: str) -> int:
         names = [str(group["name"]) for group in groups]
@@ -407,16 +449,21 @@ class RolloutTask:
 
     def result(self) -> dict[str, Any]:
         """Return the task's result."""
-        report = self.report
-        if report is None:
-            counts = (
-                counts_of(self.rollout)
-                if self.rollout is not None
-                else Counts(self.planned_targets, pending=self.planned_targets)
-            )
-            status = None if self.rollout is None else self.rollout["status"]
-            report = self._report(Snapshot(counts, native_state=status), STATES.get(status or "", "planned"))
+        report = self.report or self._report(self._standing(), self._state())
         return self.task.result(self.plan, rollout=self._shown(), **report.keys())
+
+    def _status(self) -> str | None:
+        return None if self.rollout is None else str(self.rollout["status"])
+
+    def _state(self) -> str:
+        status = self._status()
+        return "planned" if status is None else STATES.get(status, "failed")
+
+    def _standing(self, silent: bool = False) -> Snapshot:
+        """Return the rollout as it was seen last, or as it would be."""
+        planned = Counts(self.planned_targets, pending=self.planned_targets)
+        counts = planned if self.rollout is None else counts_of(self.rollout)
+        return Snapshot(counts, native_state=self._status(), silent=silent)
 
     def _shown(self) -> dict[str, Any] | None:
         if self.rollout is None:
@@ -430,7 +477,7 @@ class RolloutTask:
             # a group, a quorum, or a pause after a group was what was waited for
             state = STATES.get(native or "", "running")
         limit = self.params["result_limit"]
-        failed = self.hawkbit.rollouts.failed_devices(rollout, limit) if snapshot.counts.failed else []
+        failed = self._failed_devices(rollout, limit) if snapshot.counts.failed and not snapshot.silent else []
         return Report(
             deployment(
                 PLATFORM,
@@ -447,8 +494,19 @@ class RolloutTask:
             limit=limit,
         )
 
+    def _failed_devices(self, rollout: Mapping[str, Any], limit: int) -> list[Device]:
+        try:
+            return self.hawkbit.rollouts.failed_devices(rollout, limit)
+        except FleetError as error:
+            # a report must not hide what it is about
+            self.task.warn(f"The devices that failed cannot be named: {error.msg}")
+            return []
+
     def _attach(self) -> dict[str, Any]:
-        return {"name": self.name, "state": "started", "wait": True}
+        # to resume a second time might undo somebody's pause
+        state = "started" if self.params["state"] == "resumed" else self.params["state"]
+        group = self.params["wait_group"]
+        return {"name": self.name, "state": state, "wait": True, **({} if group is None else {"wait_group": group})}
 
     def _subject(self) -> str:
         return f"The rollout '{self.name}'"
@@ -464,18 +522,14 @@ def _passed(group: Mapping[str, Any]) -> bool:
     return 100 * counts.succeeded >= _threshold(group, "successCondition") * counts.selected
 
 
-def _threshold(group: Mapping[str, Any], condition: str) -> int:
-    return int((group.get(condition) or {}).get("expression") or 0)
+def _threshold(group: Mapping[str, Any], condition: str) -> float:
+    # the server takes any text
+    text = str((group.get(condition) or {}).get("expression") or "")
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
 
 
 def _pauses(group: Mapping[str, Any]) -> bool:
     return (group.get("successAction") or {}).get("action") == "PAUSE"
-
-
-def _paused_as_asked(groups: list[dict[str, Any]]) -> bool:
-    """Tell whether the last group that has begun is the reason for a pause that was asked for."""
-    begun = [group for group in groups if _begun(group)]
-    return bool(begun) and _pauses(begun[-1]) and _passed(begun[-1])
 
 
 def _decided(groups: list[dict[str, Any]], index: int, status: str) -> bool:
@@ -487,23 +541,29 @@ def _decided(groups: list[dict[str, Any]], index: int, status: str) -> bool:
     return _passed(group) or group["status"] == "finished"
 
 
-def _why_broken(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> str | None:
-    """Return why a rollout cannot reach its end by itself, None while it can."""
-    status = rollout["status"]
-    if status in STOPPED and status not in GONE:
-        return f"it is {status}"
-    for group in reversed(groups):
-        counts = counts_of(group)
-        if status == "paused" and group["status"] == "error":
+def _why_broken(status: str, groups: list[dict[str, Any]], current: int | None, wanted: int | None) -> str | None:
+    """Return why a rollout cannot reach its end, or the group that is waited for, by itself; None while it can.
+
+    Args:
+        status: of the rollout.
+        groups: all of them; those of the two indexes with counts.
+        current: the last one that has begun. A failure in an earlier one was forgiven by resuming.
+        wanted: the one that is waited for.
+    """
+    for index in (wanted, current):
+        if index is None:
+            continue
+        group, counts = groups[index], counts_of(groups[index])
+        if group["status"] == "error" and (index == wanted or status == "paused"):
             return (
                 f"hawkBit paused it because {counts.failed} of the {counts.selected} devices of group "
                 f"'{group['name']}' failed, which is more than its error_threshold of "
-                f"{_threshold(group, 'errorCondition')} %"
+                f"{_threshold(group, 'errorCondition'):g} %"
             )
-        if group["status"] == "finished" and not _passed(group):
+        if group["status"] == "finished" and not _passed(group) and (index == wanted or index + 1 < len(groups)):
             return (
                 f"only {counts.succeeded} of the {counts.selected} devices of group '{group['name']}' succeeded, which "
-                f"is less than its success_threshold of {_threshold(group, 'successCondition')} %"
+                f"is less than its success_threshold of {_threshold(group, 'successCondition'):g} %"
             )
     return None
 

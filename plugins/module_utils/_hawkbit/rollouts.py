@@ -193,10 +193,16 @@ class Rollouts:
 
         return self.api.transport.send(operation, values={"id": id}, accept=accept, read_back=read_back).status
 
+    def anything_open(self, id: int) -> bool:
+        """Tell whether there are actions that could still be cancelled."""
+        return next(self._open_actions(id), None) is not None
+
     def _open_actions(self, id: int) -> Iterator[Action]:
         if self.api.generation != SEED:
-            field_name = "active==true" if self.api.generation == MODERN else "status==pending"
-            yield from self.actions.search(f"rollout.id=={id};{field_name}")
+            query = "active==true" if self.api.generation == MODERN else "status==pending"
+            for action in self.actions.search(f"rollout.id=={id};{query}"):
+                if action.type != "cancel":
+                    yield action
             return
         for target in self._group_targets(id, "updatestatus==pending"):
             for action in self.actions.of_target(target["controllerId"], limit=1):
