@@ -28,8 +28,10 @@ LANES = 2
 POLL_SECONDS = 0.3
 # what the examples of the documentation say
 EXAMPLE_URL = "https://updates.example.com"
-# Rollouts before assignments: these would leave them nothing to do.
-EXAMPLE_ORDER = ("hawkbit_rollout", "hawkbit_rollout_info")
+# Rollouts before assignments, which would leave them nothing to do; last the one that stops on old servers.
+EXAMPLE_ORDER = sorted(
+    MODULES, key=lambda name: (name == "platform_info", not name.startswith("hawkbit_rollout"), name)
+)
 EXAMPLE_DEVICES = tuple(f"gateway-000{number}" for number in range(1, 7))
 
 
@@ -118,7 +120,7 @@ class Targets:
             "tasks": yaml.safe_load((HERE / "playbooks" / "tasks" / "examples.yml").read_text()),
         }
         plays = [begin]
-        for module in sorted(MODULES, key=lambda name: (name not in EXAMPLE_ORDER, name)):
+        for module in EXAMPLE_ORDER:
             tasks = yaml.safe_load(self._local(examples_of(module)))
             plays.append({"name": module, "hosts": "localhost", "gather_facts": False, "tasks": tasks})
         player = Player(self.folder / "examples")

@@ -27,6 +27,9 @@ ALWAYS = {
 LOOP = {"ansible_loop_var", "item"}
 TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict}
 
+# an example for servers that are newer than this one
+TOO_OLD = {"seed": ["Stop when the server is too old"]}
+
 each_module = pytest.mark.parametrize("module", MODULES)
 
 
@@ -94,9 +97,11 @@ def test_writes_go_through_for_real(targets: Targets, module: str) -> None:
 @each_module
 def test_example_succeeds(targets: Targets, module: str) -> None:
     run = targets.examples()
-    told = [(result.name, result.status, result.msg) for result in run.results if result.play == module]
-    assert told, f"the run stopped before these examples:\n{run.output}"
-    assert [one for one in told if one[1] != "ok"] == []
+    found = [result for result in run.results if result.play == module]
+    assert found, f"the run stopped before these examples:\n{run.output}"
+    failed = [(result.name, result.msg) for result in found if result.status != "ok"]
+    excused = TOO_OLD.get(targets.variables["hawkbit_generation"], [])
+    assert [one for one in failed if one[0] not in excused] == []
     assert run.complaints() == []
 
 
@@ -111,20 +116,22 @@ def test_result_is_what_the_documentation_says(targets: Targets, module: str) ->
         _collect("", documented, result.data, seen)
     missing = sorted(path for path in _paths("", documented) if path not in seen)
     assert missing == [], "documented, but never returned"
-    empty = sorted(path for path, spec in _paths("", documented).items() if _always_null(seen[path]) and not _may(spec))
-    assert empty == [], "always null, and the documentation does not say so"
+    # a server need not know what a newer one tells; the documentation must say that such a value is null then
+    values = {path: seen[path] for path, may_be_null in _paths("", documented).items() if not may_be_null}
+    assert sorted(path for path in values if all(value is None for value in values[path])) == []
 
 
 def _results(run: Run, module: str) -> list[Result]:
     return [result for result in run.of(module) if result.status != "skipped"]
 
 
-def _paths(prefix: str, documented: dict[str, Any]) -> dict[str, Any]:
-    """Return what is documented, by path."""
-    paths = {}
+def _paths(prefix: str, documented: dict[str, Any], may_be_null: bool = False) -> dict[str, bool]:
+    """Return what is documented, by path, and whether the documentation says that it, or all around it, can be null."""
+    paths: dict[str, bool] = {}
     for name, spec in documented.items():
-        paths[f"{prefix}{name}"] = spec
-        paths.update(_paths(f"{prefix}{name}.", spec.get("contains", {})))
+        may = may_be_null or "null" in str(spec["description"]).lower() or spec.get("sample", "") is None
+        paths[f"{prefix}{name}"] = may
+        paths.update(_paths(f"{prefix}{name}.", spec.get("contains", {}), may))
     return paths
 
 
@@ -149,13 +156,3 @@ def _collect(prefix: str, documented: dict[str, Any], data: dict[str, Any], seen
 
 def _is_a(kind: str, value: Any) -> bool:
     return isinstance(value, TYPES[kind]) and (kind == "bool" or not isinstance(value, bool))
-
-
-def _always_null(values: list[Any]) -> bool:
-    return all(value is None for value in values)
-
-
-def _may(spec: dict[str, Any]) -> bool:
-    """Whether the documentation says that a value can be null."""
-    text = " ".join(map(str, [spec["description"]])).lower()
-    return "null" in text or spec.get("sample", "") is None

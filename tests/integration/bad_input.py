@@ -1,0 +1,550 @@
+"""Mistakes that people make, and what the modules say about them: option, value, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SET = {"name": "bad", "version": "1"}
+IDS = ["bad-1", "bad-2"]
+ASSIGN: Mapping[str, Any] = {"distribution_set": SET, "fleet": {"ids": IDS}}
+ROLLOUT: Mapping[str, Any] = {"name": "bad new", "distribution_set": SET, "fleet": {"ids": IDS}}
+WINDOW = {"schedule": "0 0 3 ? * SUN", "duration": "02:00:00", "timezone": "+02:00"}
+MODULE = {"name": "bad-new", "version": "1", "type": "os"}
+NEW_SET = {"name": "bad-new", "version": "1", "type": "os"}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake: a module with options, and the message. {host}, {files} and other names are filled in."""
+
+    title: str
+    module: str
+    options: Mapping[str, Any]
+    msg: str
+    code: str = "invalid_input"
+
+
+def assign(title: str, msg: str, code: str = "invalid_input", **options: Any) -> Mistake:
+    """A mistake in an assignment that is right otherwise."""
+    return Mistake(title, "distribution_set_assign", {**ASSIGN, **options}, msg, code)
+
+
+def rollout(title: str, msg: str, code: str = "invalid_input", **options: Any) -> Mistake:
+    """A mistake in a rollout that is right otherwise."""
+    return Mistake(title, "hawkbit_rollout", {**ROLLOUT, **options}, msg, code)
+
+
+def target(title: str, msg: str, code: str = "invalid_input", **options: Any) -> Mistake:
+    """A mistake in a target."""
+    return Mistake(title, "target", options, msg, code)
+
+
+def module(title: str, msg: str, code: str = "invalid_input", **options: Any) -> Mistake:
+    """A mistake in a software module that is right otherwise."""
+    return Mistake(title, "hawkbit_software_module", {**MODULE, **options}, msg, code)
+
+
+def bundle(title: str, msg: str, code: str = "invalid_input", **options: Any) -> Mistake:
+    """A mistake in a distribution set that is right otherwise."""
+    return Mistake(title, "distribution_set", {**NEW_SET, **options}, msg, code)
+
+
+MISTAKES = (
+    # -- the connection
+    target(
+        "url missing",
+        "url is not set: give the base address of the server in url or in HAWKBIT_URL.",
+        controller_id="bad-3",
+        url="",
+    ),
+    target(
+        "url without scheme",
+        "url is 'updates.example.com': give an address such as https://updates.example.com.",
+        controller_id="bad-3",
+        url="updates.example.com",
+    ),
+    target(
+        "credentials in url",
+        "url contains credentials: give them in username and password instead.",
+        controller_id="bad-3",
+        url="https://admin:{hawkbit_password}@{host}",
+    ),
+    target(
+        "credentials missing",
+        "username is not set: give username and password, or token, as options or in the environment "
+        "(HAWKBIT_USERNAME, HAWKBIT_PASSWORD, HAWKBIT_TOKEN).",
+        controller_id="bad-3",
+        username=None,
+        password=None,
+    ),
+    target(
+        "password empty",
+        "password is not set: give username and password, or token, as options or in the environment "
+        "(HAWKBIT_USERNAME, HAWKBIT_PASSWORD, HAWKBIT_TOKEN).",
+        controller_id="bad-3",
+        password="",
+    ),
+    target(
+        "password wrong",
+        "Cannot list targets: the server refused the credentials (401); check username and password, or token.",
+        "auth",
+        controller_id="bad-3",
+        password="wrong",
+    ),
+    target(
+        "server not there",
+        "Cannot list targets: 127.0.0.1:9 cannot be reached (Failed to establish a new connection: [Errno 111] "
+        "Connection refused); check url and the network. 2 tries were made.",
+        "unreachable",
+        controller_id="bad-3",
+        url="http://127.0.0.1:9",
+        request_retries=1,
+    ),
+    target(
+        "certificate not trusted",
+        "Cannot list targets: TLS with {tls_host} failed (certificate verify failed: unable to get local issuer "
+        "certificate); set ca_path to the authority that signed the server's certificate.",
+        "unreachable",
+        controller_id="bad-3",
+        url="{tls_url}",
+    ),
+    target(
+        "no TLS there",
+        "Cannot list targets: TLS with {host} failed ({no_tls}); check in url whether it is https "
+        "that the server speaks at this port.",
+        "unreachable",
+        controller_id="bad-3",
+        url="https://{host}",
+    ),
+    target(
+        "ca_path not there",
+        "ca_path is '{files}/none.pem', but there is no such file: give the path of a PEM file.",
+        controller_id="bad-3",
+        ca_path="{files}/none.pem",
+    ),
+    target(
+        "ca_path no certificate",
+        "ca_path is '{files}/new.bin', which holds no certificates (no certificate or crl found): give the path "
+        "of a PEM file.",
+        controller_id="bad-3",
+        ca_path="{files}/new.bin",
+    ),
+    target(
+        "web page",
+        "url is '{html_url}', but what answers there does not behave like hawkBit: give the base address of a "
+        "hawkBit server. Cannot list targets: {html_host} answered 200 with HTML instead of JSON: Nothing here It"
+        " works! 2 tries were made.",
+        "bad_answer",
+        controller_id="bad-3",
+        url="{html_url}",
+    ),
+    target(
+        "other API",
+        "url is '{json_url}', but no hawkBit Management API answers there ({json_host} answered 404 to "
+        "/rest/v1/targets): give the base address of a hawkBit server.",
+        "unsupported",
+        controller_id="bad-3",
+        url="{json_url}",
+    ),
+    Mistake(
+        "other API, by platform_info",
+        "platform_info",
+        {"url": "{json_url}"},
+        "url is '{json_url}', but no hawkBit Management API answers there ({json_host} answered 404 to "
+        "/rest/v1/targets): give the base address of a hawkBit server.",
+        "unsupported",
+    ),
+    Mistake(
+        "web page, by platform_info",
+        "platform_info",
+        {"url": "{html_url}"},
+        "url is '{html_url}', but what answers there does not behave like hawkBit: give the base address of a "
+        "hawkBit server. Cannot list actions: {html_host} answered 200 with HTML instead of JSON: Nothing here It"
+        " works! 2 tries were made.",
+        "unsupported",
+    ),
+    assign(
+        "other API, by an assignment",
+        "url is '{json_url}', but no hawkBit Management API answers there ({json_host} answered 404 to "
+        "/rest/v1/distributionsets): give the base address of a hawkBit server.",
+        "unsupported",
+        url="{json_url}",
+    ),
+    target(
+        "request_timeout 0",
+        "request_timeout is 0.0: give seconds above 0, at most 86400.",
+        controller_id="bad-3",
+        request_timeout=0,
+    ),
+    target(
+        "request_retries negative", "request_retries is -1: give 0 or more.", controller_id="bad-3", request_retries=-1
+    ),
+    # -- targets
+    target("no target", "targets is an empty list: give at least one target, or leave the task out.", targets=[]),
+    target(
+        "target twice",
+        "controller_id 'bad-3' is given twice: list each target once.",
+        targets=[{"controller_id": "bad-3"}, {"controller_id": "bad-3"}],
+    ),
+    target("blank in id", "controller_id is 'bad 3': give 1 to 256 characters without blanks.", controller_id="bad 3"),
+    target(
+        "slash in id",
+        "controller_id is 'bad/3': hawkBit cannot be asked for ids with / \\ ; or % in them, nor for . and .., so "
+        "give another one.",
+        controller_id="bad/3",
+    ),
+    target(
+        "description too long",
+        "description of 'bad-3' is 513 characters long: 512 is the most.",
+        controller_id="bad-3",
+        description="x" * 513,
+    ),
+    target(
+        "HTML in name",
+        "name of target 'bad-3' looks like HTML, which hawkBit refuses: leave out the <>.",
+        controller_id="bad-3",
+        name="<b>bold</b>",
+    ),
+    target(
+        "empty name", "name of target 'bad-3' is empty: give at least one character.", controller_id="bad-3", name=""
+    ),
+    # -- software modules
+    module(
+        "file missing",
+        "src is '{files}/none.bin', which cannot be read (No such file or directory): give a file on the host "
+        "where the module runs, usually the controller.",
+        artifacts=[{"src": "{files}/none.bin"}],
+    ),
+    module(
+        "file is a folder",
+        "src is '{files}', which is a folder: give a file, such as an archive of the folder.",
+        artifacts=[{"src": "{files}"}],
+    ),
+    module(
+        "file empty",
+        "src is '{files}/empty.bin', which is empty: hawkBit refuses empty files; give one with content.",
+        artifacts=[{"src": "{files}/empty.bin"}],
+    ),
+    module(
+        "file name twice",
+        "artifacts names 'NEW.bin' twice (src '{files}/new.bin' and '{files}/old.bin'): hawkBit takes each name "
+        "once, upper and lower case being the same; set another filename.",
+        artifacts=[{"src": "{files}/new.bin"}, {"src": "{files}/old.bin", "filename": "NEW.bin"}],
+    ),
+    module(
+        "slash in file name",
+        "filename is 'a/b': a device could not download it; leave out / \\ ; % and control characters, and do not "
+        "use '.' or '..'.",
+        artifacts=[{"src": "{files}/new.bin", "filename": "a/b"}],
+    ),
+    module(
+        "type missing",
+        "type is not set, and there is no software module 'bad-new' version '1' yet: give the type's key, one of "
+        "'application', 'os'.",
+        type=None,
+    ),
+    module(
+        "type not known",
+        "type is 'firmware', which the server does not know: give one of 'application', 'os'.",
+        type="firmware",
+    ),
+    module("version too long", "version is 65 characters long: 64 is the most.", version="1" * 65),
+    module(
+        "HTML in vendor",
+        "vendor is '<script>', which looks like HTML: hawkBit refuses that, so leave out the <>.",
+        vendor="<script>",
+    ),
+    # -- distribution sets
+    bundle(
+        "software module not known",
+        "Software module 'bad-none' version '1' does not exist: there is none named 'bad-none'; create it first, "
+        "or check the spelling (upper and lower case differ).",
+        modules=[{"name": "bad-none", "version": "1"}],
+    ),
+    bundle(
+        "version of software module not known",
+        "Software module 'bad-os' version '7' does not exist: there is version '1' (type 'os').",
+        modules=[{"name": "bad-os", "version": "7"}],
+    ),
+    bundle(
+        "software module of a wrong type",
+        "modules has 'bad-app' version '1' of type 'application', but a distribution set of type 'os' takes only "
+        "modules of type 'os'.",
+        modules=[{"name": "bad-app", "version": "1"}],
+    ),
+    bundle(
+        "software module twice",
+        "modules lists 'bad-os' version '1' twice: list each module once.",
+        modules=[{"name": "bad-os", "version": "1"}, {"name": "bad-os", "version": "1"}],
+    ),
+    bundle(
+        "type of set not known",
+        "type is 'firmware', which the server does not know: give one of 'app', 'os', 'os_app'.",
+        type="firmware",
+    ),
+    bundle(
+        "type of set changed",
+        "type is 'app', but distribution set 'bad' version '1' has the type 'os', which cannot be changed: give "
+        "another version, or remove that set first.",
+        name="bad",
+        type="app",
+    ),
+    bundle(
+        "modules of an assigned set",
+        "Distribution set 'bad-used' version '1' was assigned already, so its modules and required_migration_step"
+        " cannot be changed: make a new version.",
+        "conflict",
+        name="bad-used",
+        modules=[],
+    ),
+    # -- assignments
+    assign(
+        "set not known",
+        "Distribution set 'bad-none' version '1' does not exist: there is none named 'bad-none'; create it first,"
+        " or check the spelling (upper and lower case differ).",
+        distribution_set={"name": "bad-none", "version": "1"},
+    ),
+    assign(
+        "version of set not known",
+        "Distribution set 'bad' version '7' does not exist: there is version '1' (type 'os').",
+        distribution_set={"name": "bad", "version": "7"},
+    ),
+    assign(
+        "set incomplete",
+        "distribution_set bad-incomplete 1 is incomplete: add the modules that its type 'os' demands.",
+        distribution_set={"name": "bad-incomplete", "version": "1"},
+    ),
+    assign(
+        "targets not known",
+        "fleet.ids names 2 of 3 devices that hawkBit does not know (bad-7, bad-8): correct them, or set "
+        "on_unknown_device to ignore.",
+        fleet={"ids": ["bad-1", "bad-7", "bad-8"]},
+    ),
+    assign(
+        "target twice",
+        "fleet.ids names bad-1 more than once: list each device once.",
+        fleet={"ids": ["bad-1", "bad-2", "bad-1"]},
+    ),
+    assign("no target", "fleet.ids is empty: give at least one device, or leave the task out.", fleet={"ids": []}),
+    assign(
+        "nobody found",
+        "fleet.query is 'controllerid==bad-none-*', which selects no device: correct it, or register the devices "
+        "first.",
+        fleet={"query": "controllerid==bad-none-*"},
+    ),
+    assign(
+        "no fleet",
+        "fleet wants exactly one of ids, names, query, tag, group, groups, filter_id, all, but nothing is given.",
+        fleet=None,
+    ),
+    assign(
+        "two ways to say whom",
+        "fleet wants exactly one of ids, names, query, tag, group, groups, filter_id, all, but ids and all are given.",
+        fleet={"ids": IDS, "all": True},
+    ),
+    assign(
+        "a way that hawkBit does not know",
+        "fleet.serial_numbers is not known to hawkBit: select by one of ids, names, query, tag, group, groups, "
+        "filter_id, all.",
+        "unsupported",
+        fleet={"serial_numbers": ["1"]},
+    ),
+    assign(
+        "query not well formed",
+        "fleet.query is 'controllerid==', which hawkBit cannot use as a query: {unparsable}; correct it.",
+        fleet={"query": "controllerid=="},
+    ),
+    assign(
+        "field of query not known",
+        "fleet.query is 'bogus==1', which hawkBit cannot use as a query: {unknown_field}; correct it.",
+        fleet={"query": "bogus==1"},
+    ),
+    assign(
+        "target filter not known",
+        "fleet.filter_id is '999999', but hawkBit has no target filter of that id: correct it, or make the filter"
+        " first.",
+        fleet={"filter_id": "999999"},
+    ),
+    assign(
+        "fleet over its limit",
+        "fleet_limit is 1, but 2 devices would get bad:1: raise the limit or select fewer devices.",
+        fleet_limit=1,
+    ),
+    assign(
+        "cron with too few fields",
+        "maintenance_window.schedule is '0 3 * * SUN': give 6 or 7 fields in Quartz cron notation, such as '0 0 3"
+        " ? * SUN' for Sundays at 3.",
+        maintenance_window={**WINDOW, "schedule": "0 3 * * SUN"},
+    ),
+    assign(
+        "cron with a wrong hour",
+        "maintenance_window.schedule is '0 0 25 ? * SUN': give for hours, which is '25', values from 0 to 23 in "
+        "Quartz cron notation.",
+        maintenance_window={**WINDOW, "schedule": "0 0 25 ? * SUN"},
+    ),
+    assign(
+        "cron with both days",
+        "maintenance_window.schedule is '0 0 3 1 * SUN': give '?' for exactly one of day of month and day of "
+        "week, such as '0 0 3 ? * SUN' for Sundays at 3.",
+        maintenance_window={**WINDOW, "schedule": "0 0 3 1 * SUN"},
+    ),
+    assign(
+        "window too long",
+        "maintenance_window.duration is '25:00:00': give hours, minutes and seconds below a day, such as '02:00:00'.",
+        maintenance_window={**WINDOW, "duration": "25:00:00"},
+    ),
+    assign(
+        "window with a zone's name",
+        "maintenance_window.timezone is 'Europe/Berlin': give an offset from UTC, such as '+02:00'; names are not"
+        " understood.",
+        maintenance_window={**WINDOW, "timezone": "Europe/Berlin"},
+    ),
+    assign(
+        "window without zone",
+        "maintenance_window lacks timezone: give schedule, duration and timezone, or none of them.",
+        maintenance_window={**WINDOW, "timezone": None},
+    ),
+    assign(
+        "forcetime missing",
+        "forcetime and assignment_type=timeforced belong together: give both or neither.",
+        assignment_type="timeforced",
+    ),
+    assign("weight too large", "weight is 1001: give a number from 0 to 1000.", weight=1001),
+    assign(
+        "percentage too large",
+        "min_success_percentage is 101: give a percentage from 0 to 100.",
+        min_success_percentage=101,
+    ),
+    assign("no time to wait", "wait_timeout is 0: give 1 second or more.", wait=True, wait_timeout=0),
+    assign(
+        "given again",
+        "redeploy is 'always', but hawkBit cannot give a set again to targets that have it (bad-has-it): use "
+        "redeploy=failed, or a new version.",
+        "unsupported",
+        distribution_set={"name": "bad-used", "version": "1"},
+        redeploy="always",
+        fleet={"ids": ["bad-has-it"]},
+    ),
+    # -- rollouts
+    rollout(
+        "set not known",
+        "Distribution set 'bad-none' version '1' does not exist: there is none named 'bad-none'; create it first,"
+        " or check the spelling (upper and lower case differ).",
+        distribution_set={"name": "bad-none", "version": "1"},
+    ),
+    rollout(
+        "set incomplete",
+        "distribution_set bad-incomplete 1 is incomplete: add the modules that its type 'os' demands.",
+        distribution_set={"name": "bad-incomplete", "version": "1"},
+    ),
+    rollout(
+        "targets not known",
+        "fleet.ids names 1 of 2 devices that hawkBit does not know (bad-7): correct them, or set "
+        "on_unknown_device to ignore.",
+        fleet={"ids": ["bad-1", "bad-7"]},
+    ),
+    rollout(
+        "nobody found",
+        "fleet selects no device (query controllerid==bad-none-*): there is nothing to roll out to.",
+        fleet={"query": "controllerid==bad-none-*"},
+    ),
+    rollout("no fleet", "fleet is missing: hawkBit has no rollout 'bad new' yet, and a new one needs it.", fleet=None),
+    rollout(
+        "no set",
+        "distribution_set is missing: hawkBit has no rollout 'bad new' yet, and a new one needs it.",
+        distribution_set=None,
+    ),
+    rollout(
+        "fleet over its limit",
+        "fleet_limit is 1, but the rollout would go to 2 devices: raise the limit or select fewer devices.",
+        fleet_limit=1,
+    ),
+    rollout(
+        "list of ids too long",
+        "fleet makes a query of 1495 characters, hawkBit takes 1024: select by query, tag or group, or use "
+        "distribution_set_assign.",
+        fleet={"ids": IDS + [f"bad-many-{number:03}" for number in range(50)]},
+        on_unknown_device="ignore",
+    ),
+    rollout("no group", "groups is an empty list: give at least one group, or leave it out.", groups=[]),
+    rollout(
+        "group twice",
+        "groups has the name 'a' more than once: give each group a name of its own.",
+        groups=[{"name": "a", "percentage": 50}, {"name": "a"}],
+    ),
+    rollout(
+        "groups too small",
+        "groups: the percentages add up to 90: make it 100, or leave out the last one.",
+        groups=[{"name": "a", "percentage": 50}, {"name": "b", "percentage": 40}],
+    ),
+    rollout(
+        "groups too large",
+        "groups: the percentages add up to 110: make it 100 at most.",
+        groups=[{"name": "a", "percentage": 50}, {"name": "b", "percentage": 60}],
+    ),
+    rollout(
+        "threshold too large", "success_threshold is 101: give a whole percentage from 0 to 100.", success_threshold=101
+    ),
+    rollout("too many groups", "amount_groups is 501: give a number from 1 to 500.", amount_groups=501),
+    rollout(
+        "group to wait for not known",
+        "wait_group is 'b', which is no name in groups: give one of a.",
+        groups=[{"name": "a"}],
+        wait=True,
+        wait_group="b",
+    ),
+    rollout(
+        "nothing to resume",
+        "name is 'bad new', but hawkBit has no rollout of that name to be resumed: correct it, or create the "
+        "rollout first.",
+        state="resumed",
+    ),
+    rollout(
+        "another set",
+        "name: the rollout 'bad there' exists and deploys bad 1, not bad-used 1: choose another name.",
+        name="bad there",
+        distribution_set={"name": "bad-used", "version": "1"},
+    ),
+    rollout(
+        "other targets",
+        'name: the rollout \'bad there\' exists for the targets of (controllerid=="bad-1",controllerid=="bad-2"), '
+        'not of controllerid=="bad-1", and cannot be changed: choose another name.',
+        name="bad there",
+        fleet={"ids": ["bad-1"]},
+    ),
+    rollout(
+        "pause of what is not started",
+        "rollout 'bad there' is ready, so it cannot be paused: choose another name or state.",
+        "conflict",
+        name="bad there",
+        state="paused",
+        fleet=None,
+        distribution_set=None,
+    ),
+    # -- reading
+    Mistake("limit 0", "hawkbit_rollout_info", {"limit": 0}, "limit is 0: give 1 or more."),
+    Mistake(
+        "query of rollouts",
+        "hawkbit_rollout_info",
+        {"query": "bogus==1"},
+        "query is 'bogus==1', which hawkBit refuses ({unknown_rollout_field}): see the chapter on queries of "
+        "hawkBit's documentation.",
+    ),
+    Mistake(
+        "query of targets",
+        "target_info",
+        {"query": "bogus==1"},
+        "query is 'bogus==1', which hawkBit refuses ({unknown_field}): see the chapter on queries of hawkBit's "
+        "documentation.",
+    ),
+    Mistake(
+        "sort of targets",
+        "target_info",
+        {"sort": "bogus:ASC"},
+        "sort is 'bogus:ASC', which hawkBit refuses (The given sort parameter field does not exist): give fields "
+        "of a target, such as name:ASC.",
+        "invalid_input",
+    ),
+)

@@ -1,0 +1,75 @@
+"""1,000 targets, each step in one task: how many requests it takes, and that a second run only reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from integration.playing import Player
+
+from servers.fault_proxy import FaultProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from servers.hawkbit import HawkbitServer
+
+COUNT = 1000
+# ids of this length go in four queries, each of which finds less than a page
+READS = 4
+# the API creates in bulk (500 at a time here), and updates and deletes one by one
+STEPS: dict[str, dict[str, int]] = {
+    "register in check mode": {"GET": READS},
+    "register": {"GET": READS, "POST": 2},
+    "register again": {"GET": READS},
+    "update in check mode": {"GET": READS},
+    "update": {"GET": READS, "PUT": COUNT},
+    "update again": {"GET": READS},
+    "remove in check mode": {"GET": READS},
+    "remove": {"GET": READS, "DELETE": COUNT},
+    "remove again": {"GET": READS},
+}
+
+
+def test_thousand_targets_in_one_task(
+    heavy: HawkbitServer,
+    variables: dict[str, Any],
+    tmp_path: Path,
+    show_table: Callable[[str, list[list[str]]], None],
+) -> None:
+    ids = [f"bulk-{number:04}" for number in range(COUNT)]
+    registered = [{"controller_id": one, "name": f"Name of {one}"} for one in ids]
+    lists = {
+        "register": registered,
+        "update": [{**item, "description": "updated"} for item in registered],
+        "remove": [{"controller_id": one} for one in ids],
+    }
+    tasks = []
+    with ExitStack() as stack:
+        proxies = {step: stack.enter_context(FaultProxy(heavy.url)) for step in STEPS}
+        for step, proxy in proxies.items():
+            verb = step.partition(" ")[0]
+            options = {"targets": f"{{{{ {verb}_list }}}}", "state": "absent" if verb == "remove" else "present"}
+            check_mode = step.endswith("check mode")
+            tasks.append({"name": step, "fleet.deploy.target": {"url": proxy.url, **options}, "check_mode": check_mode})
+        more = {f"{verb}_list": targets for verb, targets in lists.items()}
+        run = Player(tmp_path).play_tasks("bulk", tasks, {**variables, **more}).must_succeed()
+        wires = {step: list(proxy.wire) for step, proxy in proxies.items()}
+    counts = {step: Counter(record.method for record in wire) for step, wire in wires.items()}
+    rows = [["1,000 targets", "GET", "POST", "PUT", "DELETE", "seconds on the wire"]]
+    for step, wire in wires.items():
+        seconds = wire[-1].time - wire[0].time
+        rows.append([step, *(str(counts[step][method]) for method in rows[0][1:5]), f"{seconds:.1f}"])
+    show_table("bulk", rows)
+    assert {step: dict(count) for step, count in counts.items()} == STEPS
+    for step in STEPS:
+        result = run.named(step)
+        done = {"register": "created", "update": "updated", "remove": "removed"}[step.partition(" ")[0]]
+        again = step.endswith("again")
+        assert result.changed is not again
+        assert result.data["targets"][done] == ([] if again else ids)
+    with heavy.session() as session:
+        left = session.get(f"{heavy.url}/rest/v1/targets", params={"q": "controllerid==bulk-*"}, timeout=30).json()
+    assert left["total"] == 0
