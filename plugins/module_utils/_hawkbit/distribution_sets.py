@@ -341,8 +341,12 @@ def describe(item: Mapping[str, Any]) -> dict[str, Any]:
         "complete": item.get("complete"),
         "locked": item.get("locked"),
         "valid": item.get("valid"),
-        "modules": sorted(modules, key=lambda module: [str(module[name]) for name in ("type", "name", "version")]),
+        "modules": sorted(modules, key=_order),
     }
+
+
+def _order(module: Mapping[str, Any]) -> list[str]:
+    return [str(module[name]) for name in ("type", "name", "version")]
 
 
 def _check_entries(entries: Iterable[Mapping[str, Any]]) -> None:

@@ -63,7 +63,7 @@ def asked(fake: FakeHawkbit) -> list[str]:
 def test_each_generation_has_its_way(fake: FakeHawkbit, look: Look) -> None:
     fake.add_targets("d1")
     fake.add_set()
-    assert type(look(fake)) is (ByTargets if fake.generation == "seed" else ByActions)
+    assert isinstance(look(fake), ByTargets if fake.generation == "seed" else ByActions)
 
 
 # -- the first look --------------------------------------------------------------------------------------------

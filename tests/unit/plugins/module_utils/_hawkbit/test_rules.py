@@ -71,7 +71,7 @@ def failure(status: int, data: Any) -> Failure:
 )
 def test_each_code_has_its_class(status: int, code: str, kind: type[FleetError]) -> None:
     error = make_error(failure(status, body(code)))
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.http == HTTP
     assert error.message == "Some words"
     assert error.details == {"errorCode": f"hawkbit.server.error.{code}"}
