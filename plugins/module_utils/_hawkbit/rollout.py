@@ -157,6 +157,9 @@ class RolloutTask:
                 raise InvalidInput(
                     f"{option} is missing: hawkBit has no rollout '{self.name}' yet, and a new one needs it."
                 )
+        fleet = params["fleet"]
+        if fleet["ids"] or fleet["names"]:
+            self.selected = len(resolve(self.hawkbit, fleet, params["on_unknown_device"]).names)
         query = self._query()
         # the server takes what it finds at creation; this is what it would find now
         self.planned_targets = self.hawkbit.targets.count(query)
@@ -269,10 +272,7 @@ class RolloutTask:
         return found
 
     def _query(self) -> str:
-        fleet = self.params["fleet"]
-        if fleet is not None and (fleet["ids"] or fleet["names"]):
-            self.selected = len(resolve(self.hawkbit, fleet, self.params["on_unknown_device"]).names)
-        query = fleet_query(self.hawkbit, fleet) or "controllerid==*"
+        query = fleet_query(self.hawkbit, self.params["fleet"]) or "controllerid==*"
         if len(query) > rsql.MAX_SAVED_QUERY:
             raise InvalidInput(
                 f"fleet makes a query of {len(query)} characters, hawkBit takes {rsql.MAX_SAVED_QUERY}: select by "
@@ -414,7 +414,8 @@ class RolloutTask:
             return Snapshot(counts, native_state=status, aborted=aborted)
         # the groups cost a request: they matter when one is waited for, or to tell why nothing goes on
         stands = status == "paused" or (status == "running" and counts.pending and not counts.running)
-        if stands or self.params["wait_group"] is not None:
+        ended_badly = status == "finished" and counts.failed
+        if stands or ended_badly or self.params["wait_group"] is not None:
             return self._look_at_groups(rollout, counts)
         return Snapshot(counts, native_state=status, over=status == "finished")
 
@@ -449,7 +450,7 @@ class RolloutTask:
 
     def result(self) -> dict[str, Any]:
         """Return the task's result."""
-        report = self.report or self._report(self._standing(), self._state())
+        report = self.report or self._report(self._standing(), "failed" if self._lost() else self._state())
         return self.task.result(self.plan, rollout=self._shown(), **report.keys())
 
     def _status(self) -> str | None:
@@ -458,6 +459,13 @@ class RolloutTask:
     def _state(self) -> str:
         status = self._status()
         return "planned" if status is None else STATES.get(status, "failed")
+
+    def _lost(self) -> bool:
+        """Tell whether the rollout is finished, but its last group failed."""
+        if self.rollout is None or self._status() != "finished" or not counts_of(self.rollout).failed:
+            return False
+        begun = [group for group in self.hawkbit.rollouts.listed_groups(self.rollout["id"]) if _begun(group)]
+        return bool(begun) and begun[-1]["status"] == "error"
 
     def _standing(self, silent: bool = False) -> Snapshot:
         """Return the rollout as it was seen last, or as it would be."""
@@ -554,11 +562,12 @@ def _why_broken(status: str, groups: list[dict[str, Any]], current: int | None, 
         if index is None:
             continue
         group, counts = groups[index], counts_of(groups[index])
-        if group["status"] == "error" and (index == wanted or status == "paused"):
+        if group["status"] == "error" and (index == wanted or status in ("paused", "finished")):
+            # after the last group there is nothing left to pause: hawkBit calls the rollout finished
+            paused = "hawkBit paused it because " if status == "paused" else ""
             return (
-                f"hawkBit paused it because {counts.failed} of the {counts.selected} devices of group "
-                f"'{group['name']}' failed, which is more than its error_threshold of "
-                f"{_threshold(group, 'errorCondition'):g} %"
+                f"{paused}{counts.failed} of the {counts.selected} devices of group '{group['name']}' failed, which is "
+                f"more than its error_threshold of {_threshold(group, 'errorCondition'):g} %"
             )
         if group["status"] == "finished" and not _passed(group) and (index == wanted or index + 1 < len(groups)):
             return (

@@ -333,6 +333,14 @@ def test_the_description_is_changed(make_fake: MakeFake, run: Run) -> None:
     assert fake.writes == []
 
 
+def test_a_device_that_was_removed_since_does_not_keep_anybody_from_attaching(ready: FakeHawkbit, roll: Roll) -> None:
+    given = {"distribution_set": SET, "fleet": {"ids": ["d1", "d2"]}}
+    assert roll(**given).result["changed"] is True
+    del ready.targets["d2"]
+    ran = roll(**given)
+    assert (ran.error, ran.result["changed"]) == (None, False)
+
+
 # state -> status -> what is written, or the error
 MODERN_VERBS: dict[str, dict[str, list[str] | type[Exception]]] = {
     "present": {"ready": [], "running": [], "paused": [], "finished": [], "stopped": []},
@@ -532,6 +540,30 @@ def test_paused_by_the_server_because_devices_failed(ready: FakeHawkbit, roll: R
     assert set(ran.result) == KEYS | {"msg", "changed"}
     assert ran.result["deployment"]["state"] == "failed"
     assert [(d["name"], d["message"]) for d in ran.result["devices"]["failed"]] == [("Device d1", "no space")]
+
+
+def test_finished_although_the_last_group_failed(ready: FakeHawkbit, roll: Roll) -> None:
+    number = there(ready, "finished", error=1, finished=3)
+    ready.add_group(number, "canary", "finished", finished=2)
+    ready.add_group(number, "rest", "error", finished=1, error=1)
+    ran = roll(wait=True)
+    assert isinstance(ran.error, ThresholdExceeded)
+    assert ran.result["msg"] == (
+        "The rollout 'r1' has failed: 1 of the 2 devices of group 'rest' failed, which is more than its "
+        "error_threshold of 0 %."
+    )
+    assert (ran.result["deployment"]["state"], ran.result["deployment"]["native_state"]) == ("failed", "finished")
+    told = roll()
+    assert (told.error, told.result["deployment"]["state"]) == (None, "failed")
+
+
+def test_finished_after_an_earlier_failure_was_forgiven(ready: FakeHawkbit, roll: Roll) -> None:
+    number = there(ready, "finished", error=1, finished=3)
+    ready.add_group(number, "canary", "error", finished=1, error=1)
+    ready.add_group(number, "rest", "finished", finished=2)
+    for wait in (True, False):
+        ran = roll(wait=wait)
+        assert (ran.error, ran.result["deployment"]["state"]) == (None, "succeeded")
 
 
 def test_a_failure_that_was_forgiven_is_no_reason_later(ready: FakeHawkbit, roll: Roll) -> None:
