@@ -23,6 +23,7 @@ options:
     description:
       - How many of the selected devices must end up with the software, in percent. Devices that have it already count.
         As soon as it is reached, the wait is over.
+      - With O(wait_until=online) devices that are off are left out of the reckoning.
       - Without any threshold it is 100. When only O(max_failures) or O(max_failure_percentage) is set, there is no such
         quorum, and the wait ends when all devices have reported.
     type: float

@@ -84,7 +84,8 @@ notes:
     O(fleet.filter_id) and O(fleet.all) here, and from hawkBit 0.10 on O(fleet.group) and O(fleet.groups).
   - hawkBit cannot give a set again to a target that has it, so O(redeploy=always) is refused when there is such a
     target.
-  - A device whose update was cancelled gets the set again, since it does not have it.
+  - A device whose update was cancelled gets the set again, since it does not have it. So does one that has been given
+    another set since, whether this one had succeeded on it or failed.
 seealso:
   - module: fleet.deploy.distribution_set
   - module: fleet.deploy.hawkbit_rollout
@@ -161,7 +162,9 @@ deployment:
       description: When the wait of this task ended, ISO 8601 in UTC. Null when nothing was waited for.
       type: str
 counts:
-  description: How many of the selected devices are where. Each is counted once.
+  description:
+    - How many of the selected devices are where. Each is counted once.
+    - The key C(unknown) also has those that O(fleet) names and the server does not know, which are not selected.
   returned: always, unless the options are wrong or the server cannot be reached
   type: dict
   sample: {selected: 25, skipped: 2, pending: 0, running: 0, succeeded: 23, failed: 0, aborted: 0, unknown: 0}

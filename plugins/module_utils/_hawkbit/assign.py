@@ -140,8 +140,8 @@ class AssignTask:
             dropped = self.assignment.assign(self.wanted, self._body())
             if dropped:
                 raise NotFound(
-                    f"hawkBit dropped {len(dropped)} devices while they were assigned ({shorten(dropped)}): they were "
-                    "removed in between. The others have been assigned; run the task again without these."
+                    f"hawkBit dropped devices while they were assigned ({shorten(dropped)}): they were removed in "
+                    "between. The others have been assigned; run the task again without these."
                 )
         if self._waits():
             whole = Deployment(self._subject(), self._poll, self._report, self.assignment.cancel, self._attach())

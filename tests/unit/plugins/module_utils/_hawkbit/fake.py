@@ -238,10 +238,6 @@ class FakeHawkbit:
         content = items[offset : offset + limit]
         return 200, {"content": content, "total": len(items), "size": len(content)}
 
-    def shown(self, controller_id: str) -> dict[str, Any]:
-        """Return a target as the API has it."""
-        return self.targets[controller_id]
-
     def list_targets(self, *, parameters: dict[str, str], body: Any) -> Answer:
         found = [item for cid, item in self.targets.items() if rsql(parameters.get("q"), self._target_fields(cid))]
         return self.page(found, parameters)
