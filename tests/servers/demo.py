@@ -1,222 +1,420 @@
-"""The demo: two versions go out to a simulated fleet on a real hawkBit; one arrives, one stops at its canary.
+"""The demo: two versions of a software are rolled out to a simulated fleet on a real hawkBit server.
 
-It does what a user would do: it writes variable files, runs the collection's playbooks by their names, and looks at
-the dynamic inventory. What it says at the end it has checked on the server. `make demo` runs it.
+`make demo` runs it. It uses the collection's playbooks and its inventory plugin by their names, as a user does, prints
+what happens in a few steps, and ends with status 0 only if all of it was really so.
 """
 
 from __future__ import annotations
 
-import csv
+import argparse
+import contextlib
+import io
 import json
 import os
-import secrets
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from servers.devices import SimulatedFleet, device_ids
-from servers.hawkbit import HawkbitServer, Unavailable, start_any
+if TYPE_CHECKING:
+    from servers.devices import SimulatedFleet
+    from servers.hawkbit import HawkbitServer
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".cache" / "demo"
-DEVICES = 25
-SOFTWARE = "gateway-os"
-GOOD, BAD = "1.0.0", "2.0.0"
-QUERY = "controllerid==gateway-*"
-ARTIFACT_BYTES = 1024 * 1024
+COUNT = 25
+PLAYBOOK_SECONDS = 300
+WIDTH = 78
+# of a graph's hosts in a row, more than this are shown as one line
+HOSTS_SHOWN = 4
+TASK = re.compile(r"^TASK \[(?:fleet\.deploy\.\w+ : )?(.*?)\] \**$")
+STATUS = re.compile(r"^(ok|changed|fatal|failed): \[localhost\](?:: FAILED!)?(?: => (.*))?")
+# what a person wants to follow; the rest is in the log
+SHOWN = re.compile(
+    r"Register and update|See who answers|Plan the rollout|Keep the (software|distribution)|Create and start|Wait for|"
+    r"Stop it|Write the report for people"
+)
 
-HOSTS = """\
-all:
-  hosts:
-    localhost:
-      ansible_connection: local
-      ansible_python_interpreter: "{{ ansible_playbook_python }}"
+ANSIBLE_CFG = """\
+[defaults]
+localhost_warning = false
+nocows = true
+retry_files_enabled = false
+
+[inventory]
+inventory_unparsed_warning = false
 """
-
-INVENTORY = f"""\
+INVENTORY = """\
 plugin: fleet.deploy.hawkbit
-query: {QUERY}
-group_by: [update_status, installed_distribution_set]
+group_by: [installed_distribution_set, update_status]
 """
 
 
-class DemoFailed(Exception):
-    """Something was not as it ought to be."""
+class Wrong(Exception):
+    """Something was not as it is to be."""
 
 
+@dataclass
+class Screen:
+    """Prints, with colours on a terminal, and keeps what it has printed."""
+
+    colours: bool = field(default_factory=lambda: sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    printed: list[str] = field(default_factory=list)
+
+    def line(self, text: str = "", colour: int | None = None) -> None:
+        """Print a line."""
+        self.printed.append(text)
+        print(f"\x1b[{colour}m{text}\x1b[0m" if self.colours and colour and text else text, flush=True)
+
+    def heading(self, text: str) -> None:
+        """Begin a step."""
+        self.line()
+        self.line(text, 1)
+        self.line("-" * min(len(text), WIDTH), 2)
+
+    def command(self, words: list[str]) -> None:
+        """Show a command that is run."""
+        self.line(f"$ {' '.join(words)}", 36)
+
+    def task(self, status: str, name: str) -> None:
+        """Show what became of a task."""
+        self.line(f"  {status:8}{name}", {"ok": 32, "changed": 33, "failed": 31}.get(status))
+
+
+@dataclass
 class Demo:
-    """Server, devices and files of one demonstration."""
+    """The steps. Each raises `Wrong` when it does not see what it has to see."""
 
-    def __init__(self, server: HawkbitServer, devices: SimulatedFleet) -> None:
-        self.server = server
-        self.devices = devices
-        self.environment = {
-            **os.environ,
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
-            "ANSIBLE_COLLECTIONS_PATH": _collections_path(),
-            "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
-            "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "HAWKBIT_URL": server.url,
-            "HAWKBIT_USERNAME": server.username,
-            "HAWKBIT_PASSWORD": server.password,
-            # a proxy of the environment has no business with a server on loopback
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
+    server: HawkbitServer
+    fleet: SimulatedFleet
+    folder: Path
+    screen: Screen
+    seen: list[str] = field(default_factory=list)
+
+    # -- running Ansible ---------------------------------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        """The variables that Ansible gets: the connection, and nothing of the person's own settings."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "HAWKBIT_"))}
+        if "UTF" not in (own.get("LC_ALL") or own.get("LC_CTYPE") or own.get("LANG") or "").upper():
+            own["LC_ALL"] = "C.UTF-8"
+        return own | {
+            "ANSIBLE_COLLECTIONS_PATH": os.environ.get("ANSIBLE_COLLECTIONS_PATH") or str(self.folder / "collections"),
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+            "HAWKBIT_URL": self.server.url,
+            "HAWKBIT_USERNAME": self.server.username,
+            "HAWKBIT_PASSWORD": self.server.password,
         }
 
-    def register(self) -> None:
-        """Give the devices, which have registered themselves, their names from a list."""
-        with (FOLDER / "gateways.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["controller_id", "name", "description"])
-            for number, identifier in enumerate(device_ids(DEVICES, "gateway-"), 1):
-                writer.writerow([identifier, f"Gateway {number}", f"Hall {1 + number % 4}"])
-        variables = {"register_targets_csv": str(FOLDER / "gateways.csv")}
-        self.play("fleet.deploy.register_targets", "register.yml", variables)
+    @contextlib.contextmanager
+    def running(self, words: list[str], error: Path) -> Iterator[subprocess.Popen[str]]:
+        """Run a program of Ansible; it does not outlive the block."""
+        program = Path(sys.executable).parent / words[0]
+        with error.open("a") as errors:
+            process = subprocess.Popen(
+                [str(program), *words[1:]],
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+            try:
+                yield process
+                process.wait(PLAYBOOK_SECONDS)
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(10)
+                process.kill()
 
-    def roll_out(self, version: str, fails: bool = False) -> dict[str, Any]:
-        """Publish a version and roll it out; return the report."""
-        artifact = FOLDER / f"{SOFTWARE}-{version}.img"
-        artifact.write_bytes(secrets.token_bytes(ARTIFACT_BYTES))
-        report = FOLDER / f"{SOFTWARE}-{version}.json"
-        module = {"name": SOFTWARE, "version": version, "type": "os", "artifacts": [{"src": str(artifact)}]}
-        variables = {
-            "rollout_id": f"{SOFTWARE}-{version}",
-            "rollout_software": {"name": SOFTWARE, "version": version, "type": "os"},
-            "rollout_publish": {"modules": [module]},
-            "rollout_fleet": {"query": QUERY},
-            "rollout_fleet_limit": 100,
-            "rollout_waves": [
-                {"name": "canary", "percentage": 10},
-                {"name": "rest", "gate": {"min_success_percentage": 90, "max_failure_percentage": 10}},
-            ],
-            "rollout_wait_timeout": 120,
-            "rollout_wait_interval": 1,
-            "rollout_report": {"json": str(report), "html": str(report.with_suffix(".html"))},
-        }
-        self.play("fleet.deploy.rollout", f"rollout-{version}.yml", variables, fails=fails)
-        result: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-        return result
+    def playbook(self, name: str, variables: Mapping[str, Any]) -> tuple[int, str]:
+        """Run a playbook of the collection; returns its status and the words with which it ended."""
+        file = self.folder / f"{variables.get('rollout_id', name)}.yml"
+        # JSON is YAML
+        file.write_text(json.dumps(variables, indent=2) + "\n")
+        words = ["ansible-playbook", f"fleet.deploy.{name}", "-e", f"@{file.name}"]
+        self.screen.command(words)
+        task = last = ""
+        log = self.folder / f"{file.stem}.log"
+        with self.running(words, log) as process, log.open("a") as full:
+            assert process.stdout is not None
+            for line in process.stdout:
+                full.write(line)
+                if match := TASK.match(line):
+                    task = match[1]
+                elif match := STATUS.match(line):
+                    last = self._show(task, match[1], match[2] or "") or last
+        return process.returncode, last
 
-    def play(self, playbook: str, name: str, variables: Mapping[str, Any], fails: bool = False) -> None:
-        """Run a playbook by its name with a file of variables; it must fail exactly when that is expected."""
-        file = FOLDER / name
-        # JSON is YAML too
-        file.write_text(json.dumps(variables, indent=2) + "\n", encoding="utf-8")
-        self.run(["ansible-playbook", "-i", str(FOLDER / "hosts.yml"), playbook, "-e", f"@{file}"], fails)
+    def _show(self, task: str, status: str, result: str) -> str:
+        """Show what became of a task; returns what it said when it failed."""
+        if status in ("ok", "changed"):
+            if SHOWN.search(task):
+                self.screen.task(status, task)
+            return ""
+        try:
+            said = str(json.loads(result)["msg"])
+        except (ValueError, KeyError):
+            said = result
+        self.screen.task("failed", task)
+        for line in textwrap.wrap(said, WIDTH, break_on_hyphens=False, break_long_words=False):
+            self.screen.line(f"          {line}")
+        return said
 
-    def run(self, command: list[str], fails: bool = False) -> None:
-        """Run a command of Ansible's, printing what it prints."""
-        print("$ " + " ".join(word.removeprefix(f"{ROOT}/") for word in command) + "\n", flush=True)
-        program = Path(sys.executable).with_name(command[0])
-        code = subprocess.run([str(program), *command[1:]], env=self.environment, cwd=ROOT, check=False).returncode
-        if bool(code) != fails:
-            raise DemoFailed(f"{command[0]} ended with code {code}, which was not expected.")
-
-    def installed(self) -> Counter[str]:
-        """Return how many devices have which version installed, as the server knows it."""
-        found: Counter[str] = Counter()
-        with self.server.session() as session:
-            for identifier in device_ids(DEVICES, "gateway-"):
-                answer = session.get(f"{self.server.url}/rest/v1/targets/{identifier}/installedDS", timeout=30)
-                found[answer.json()["version"] if answer.status_code == 200 else "nothing"] += 1
+    def inventory(self) -> dict[str, dict[str, Any]]:
+        """The host variables of the dynamic inventory."""
+        with self.running(
+            ["ansible-inventory", "-i", "fleet.hawkbit.yml", "--list"], self.folder / "inventory.log"
+        ) as it:
+            assert it.stdout is not None
+            listed = it.stdout.read()
+        found: dict[str, dict[str, Any]] = json.loads(listed)["_meta"]["hostvars"]
         return found
 
+    def graph(self) -> None:
+        """Print the graph of the dynamic inventory, with rows of hosts shortened."""
+        words = ["ansible-inventory", "-i", "fleet.hawkbit.yml", "--graph"]
+        self.screen.command(words)
+        with self.running(words, self.folder / "inventory.log") as process:
+            assert process.stdout is not None
+            for line in shortened(process.stdout.read().splitlines()):
+                self.screen.line(f"  {line}")
 
-def main() -> int:
-    """Run the demo; return 0 when all was as it says."""
-    started = time.monotonic()
+    # -- steps -------------------------------------------------------------------------------------------------
+
+    def check(self, what: str, true: object) -> None:
+        """Note what was seen, or raise `Wrong`."""
+        if not true:
+            raise Wrong(what)
+        self.seen.append(what)
+
+    def register(self) -> None:
+        """The devices stand in a list; the list is registered and the devices are switched on."""
+        self.screen.heading(f"{COUNT} gateways are registered from a list and switched on")
+        lines = [f'{name},Gateway {name[-2:]},"Hall {1 + int(name[-2:]) // 10}, simulated"' for name in self.ids]
+        (self.folder / "gateways.csv").write_text("\n".join(["controller_id,name,description", *lines]) + "\n")
+        status, said = self.playbook("register_targets", {"register_targets_csv": str(self.folder / "gateways.csv")})
+        if status:
+            raise Wrong(f"the devices could not be registered: {said}")
+        self.fleet.add(self.ids)
+        self.fleet.wait_registered()
+        self.screen.line(f"  All {COUNT} have called the server.")
+        self.check(f"{COUNT} devices were registered and have called the server.", len(self.inventory()) == COUNT)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the devices."""
+        return [f"gateway-{number:02}" for number in range(1, COUNT + 1)]
+
+    def roll_out(self, version: str) -> tuple[int, dict[str, Any]]:
+        """Publish a version and roll it out; returns the playbook's status and the record in the report."""
+        image = self.folder / f"gateway-{version}.bin"
+        image.write_bytes(os.urandom(200_000))
+        name = f"gateway-{version}"
+        variables = {
+            "rollout_id": name,
+            "rollout_software": {"name": "gateway", "version": version, "type": "os"},
+            "rollout_publish": {
+                "modules": [
+                    {
+                        "name": "gateway-firmware",
+                        "version": version,
+                        "type": "os",
+                        "artifacts": [{"src": str(image), "filename": "firmware.bin"}],
+                    }
+                ]
+            },
+            "rollout_fleet": {"query": "controllerid==gateway-*"},
+            "rollout_waves": [{"name": "canary", "percentage": 10}, {"name": "rest"}],
+            "rollout_wait_timeout": 120,
+            "rollout_wait_interval": 1,
+            "rollout_report": {kind: str(self.folder / f"{name}.{kind}") for kind in ("json", "html")},
+        }
+        status, said = self.playbook("rollout", variables)
+        try:
+            record: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
+        except OSError:
+            raise Wrong(f"the rollout of {version} has left no report: {said}") from None
+        self.screen.line()
+        for wave in record["waves"]:
+            self.screen.line(f"  wave {wave['name']:8}{wave['decision'].replace('_', ' '):12}{wave['reason']}")
+        self.screen.line(f"  {record['message']}", 32 if not status else 31)
+        self.screen.line(f"  report: {self.folder / f'{name}.html'}")
+        return status, record
+
+    def good(self) -> None:
+        """A version that works goes to all."""
+        self.screen.heading("Version 1.0.0 is published and rolled out: a canary of 10 % first, then the rest")
+        status, record = self.roll_out("1.0.0")
+        counts, waves = record["counts"], record["waves"]
+        if status:
+            raise Wrong(f"the rollout of 1.0.0 failed: {record['message']}")
+        canary = waves[0]["counts"]["selected"]
+        self.check(f"The canary was {canary} of {COUNT} devices, and its gate opened.", 0 < canary < COUNT // 4)
+        order = [event.device for event in self.fleet.events("taken", version="1.0.0")]
+        first = max(event.time for event in self.fleet.events("succeeded", version="1.0.0")[:canary])
+        later = [event for event in self.fleet.events("taken", version="1.0.0") if event.device not in order[:canary]]
+        self.check("No other device got version 1.0.0 before the canary had it.", all(e.time > first for e in later))
+        installed = {device.installed for device in self.fleet.devices.values()}
+        everywhere = counts["succeeded"] == COUNT and installed == {"1.0.0"} and self.installed() == {"1.0.0": COUNT}
+        self.check(f"All {COUNT} devices run version 1.0.0, and the server knows it.", everywhere)
+
+    def bad(self) -> None:
+        """A version that does not work stops at its canary."""
+        self.screen.heading("Version 2.0.0 does not work: the same again")
+        self.fleet.on_version("2.0.0", "fail")
+        status, record = self.roll_out("2.0.0")
+        counts = record["counts"]
+        self.check("The rollout of version 2.0.0 failed.", status and record["deployment"]["state"] == "failed")
+        canary, rest = record["waves"]
+        stopped = canary["decision"] == "failed" and rest["decision"] == "not_started"
+        touched = {event.device for event in self.fleet.events("taken", version="2.0.0")}
+        self.check(
+            f"It stopped by itself at the canary: {len(touched)} of {COUNT} devices have seen version 2.0.0.",
+            stopped and 0 < len(touched) == canary["counts"]["selected"] < COUNT // 4 and counts["succeeded"] == 0,
+        )
+        named = {device["id"] for device in record["devices"]["failed"]}
+        self.check("The report names the devices that failed, and why.", named and named <= touched)
+        previous = self.installed() == {"1.0.0": COUNT}
+        own = {device.installed for device in self.fleet.devices.values()}
+        self.check(f"All {COUNT} devices still run version 1.0.0.", previous and own == {"1.0.0"})
+
+    def installed(self) -> dict[str, int]:
+        """How many devices have which version, by the inventory."""
+        count: dict[str, int] = {}
+        for variables in self.inventory().values():
+            version = text((variables["fleet_software"] or {"version": "none"})["version"])
+            count[version] = count.get(version, 0) + 1
+        return count
+
+    def secrets_kept(self) -> None:
+        """Neither the screen nor any file of the demo shows a credential."""
+        secrets = [self.server.password, self.server.reader_password, self.server.gateway_token]
+        files = [
+            path
+            for path in self.folder.iterdir()
+            if path.is_file() and path.suffix in (".html", ".json", ".log", ".yml")
+        ]
+        texts = ["\n".join(self.screen.printed), *(path.read_text() for path in files)]
+        self.check(
+            "No password or token was printed or written.", not any(s in shown for s in secrets for shown in texts)
+        )
+
+    def run(self) -> None:
+        """All steps."""
+        self.register()
+        self.good()
+        self.screen.heading("The inventory of the fleet")
+        self.graph()
+        self.bad()
+        self.screen.heading("The inventory of the fleet now")
+        self.graph()
+        self.secrets_kept()
+
+
+def text(value: Any) -> str:
+    """Return a string of `ansible-inventory --list`, which marks those that must not be taken for templates."""
+    return str(value["__ansible_unsafe"] if isinstance(value, dict) else value)
+
+
+def shortened(lines: list[str]) -> Iterator[str]:
+    """Yield the lines of a graph with many hosts in a row drawn together."""
+    row: list[str] = []
+    for line in [*lines, "@"]:
+        if "@" not in line:
+            row.append(line)
+            continue
+        if len(row) > HOSTS_SHOWN:
+            last = row[-1].rpartition("--")[2]
+            row = [f"{row[0]} ... {last} ({len(row)} hosts)"]
+        yield from row
+        row = []
+        if line != "@":
+            yield line
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder of the demo, without what an earlier one has left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "ansible.cfg").write_text(ANSIBLE_CFG)
+    (folder / "fleet.hawkbit.yml").write_text(INVENTORY)
+    if not os.environ.get("ANSIBLE_COLLECTIONS_PATH"):
+        place = folder / "collections" / "ansible_collections" / "fleet"
+        place.mkdir(parents=True)
+        (place / "deploy").symlink_to(ROOT)
+
+
+def end(number: int, _frame: object) -> None:
+    """End in order when told to by a signal."""
+    sys.exit(128 + number)
+
+
+def demonstrate(folder: Path, version: str | None, screen: Screen) -> Demo:
+    """Run the servers, the devices and the steps; all is stopped at the end, whatever happens."""
+    from servers.devices import SimulatedFleet
+    from servers.hawkbit import start_any
+
+    screen.heading("A hawkBit server is started on this machine")
+    screen.line("  (the first time it is downloaded, which takes a few minutes)")
+    with start_any([version] if version else ("1.0.4", "0.3.0M7")) as server:
+        screen.line(f"  {server.choice}")
+        screen.line(f"  It answers at {server.url} after {server.start_seconds:.0f} s.")
+        with SimulatedFleet(server.url, server.gateway_token, poll_interval=0.5) as fleet:
+            demo = Demo(server, fleet, folder, screen)
+            demo.run()
+    return demo
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--version", help="hawkBit release to use (default: the newest that can be had)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="for reports and logs (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    # run by its path, Python sees this folder, not the one that holds the package
+    sys.path.insert(0, str(ROOT / "tests"))
+    from servers.hawkbit import Unavailable
+
+    signal.signal(signal.SIGTERM, end)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # what devices say may hold any character
+        sys.stdout.reconfigure(errors="replace")
+    screen = Screen()
+    folder = options.folder.resolve()
+    began = time.monotonic()
     try:
-        # asked to end, it ends like on Ctrl-C: the server is stopped
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        _demo()
-    except (DemoFailed, Unavailable) as error:
-        print(f"\nThe demo failed: {error}", file=sys.stderr)
-        return 1
+        prepare(folder)
+        demo = demonstrate(folder, options.version, screen)
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
+        screen.line("\nInterrupted; the server and the devices are stopped.")
         return 130
-    print(f"\nThat took {time.monotonic() - started:.0f} seconds.")
+    except Unavailable as error:
+        screen.line(f"\nThe demo needs a hawkBit server. {error}", 31)
+        return 1
+    except Wrong as error:
+        screen.line(f"\nThis was not as it should be: {error}", 31)
+        screen.line(f"The logs are in {folder}")
+        return 1
+    screen.heading("What was seen")
+    for what in demo.seen:
+        screen.line(f"  {what}", 32)
+    screen.line()
+    screen.line(f"Reports and logs are in {folder}")
+    screen.line(f"The demo took {time.monotonic() - began:.0f} s; the server and the devices are stopped.")
     return 0
-
-
-def _demo() -> None:
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    (FOLDER / "hosts.yml").write_text(HOSTS, encoding="utf-8")
-    # nobody's own settings
-    (FOLDER / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
-    inventory = FOLDER / "fleet.hawkbit.yml"
-    inventory.write_text(INVENTORY, encoding="utf-8")
-
-    _heading("A hawkBit server starts (the first time it is downloaded)")
-    with start_any() as server, SimulatedFleet(server.url, server.gateway_token, poll_interval=1.0) as devices:
-        print(server.choice)
-        demo = Demo(server, devices)
-
-        _heading(f"{DEVICES} devices register themselves and get their names")
-        devices.add(device_ids(DEVICES, "gateway-"), attributes={"hw_revision": "rev2"})
-        devices.on_version(BAD, "fail")
-        devices.wait_registered()
-        demo.register()
-
-        _heading(f"{SOFTWARE} {GOOD} goes out: a canary of 10 percent, a gate, then the rest")
-        first = demo.roll_out(GOOD)
-        _check(first["deployment"]["state"] == "succeeded", f"the report says {first['deployment']['state']}")
-        _check(demo.installed() == {GOOD: DEVICES}, f"installed is {dict(demo.installed())}")
-
-        _heading("The fleet as an inventory")
-        demo.run(["ansible-inventory", "-i", str(inventory), "--graph"])
-
-        _heading(f"{SOFTWARE} {BAD} goes out, and fails on the canary")
-        second = demo.roll_out(BAD, fails=True)
-        ended = second["deployment"]["state"]
-        _check(ended in ("failed", "aborted"), f"the report says {ended}")
-        _check(demo.installed() == {GOOD: DEVICES}, f"installed is {dict(demo.installed())}")
-        tried = {event.device for event in devices.events("taken", version=BAD)}
-        _check(0 < len(tried) < DEVICES / 4, f"{len(tried)} devices took {BAD}")
-
-        _heading("The fleet afterwards")
-        demo.run(["ansible-inventory", "-i", str(inventory), "--graph"])
-
-        _heading("What was seen")
-        print(f"{GOOD} is on all {DEVICES} devices. {BAD} was tried on {len(tried)} of them and went no further.")
-        for version in (GOOD, BAD):
-            print(f"Report on {version}: {FOLDER / f'{SOFTWARE}-{version}.html'}")
-
-
-def _heading(text: str) -> None:
-    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
-    print(f"\n{bold}{text}\n{'=' * len(text)}{plain}", flush=True)
-
-
-def _check(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise DemoFailed(f"something is not as it ought to be: {otherwise}.")
-
-
-def _collections_path() -> str:
-    """Return the folder in which Ansible finds this checkout as a collection."""
-    given = os.environ.get("ANSIBLE_COLLECTIONS_PATH")
-    if given:
-        return given
-    if ROOT.parts[-3:] == ("ansible_collections", "fleet", "deploy"):
-        return str(ROOT.parents[2])
-    place = ROOT / ".cache" / "collections"
-    link = place / "ansible_collections" / "fleet" / "deploy"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(ROOT)
-    return str(place)
 
 
 if __name__ == "__main__":
