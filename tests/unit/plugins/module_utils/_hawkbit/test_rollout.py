@@ -242,6 +242,14 @@ def test_unusable_sets_are_refused(ready: FakeHawkbit, roll: Roll, fields: dict[
     assert ready.writes == []
 
 
+def test_a_set_that_is_not_there_tells_that_all_else_is_in_order(ready: FakeHawkbit, roll: Roll) -> None:
+    """A playbook that is going to publish it goes by that."""
+    ran = roll(**{**NEW, "distribution_set": {"name": "os", "version": "9"}}, check_mode=True)
+    assert isinstance(ran.error, InvalidInput)
+    assert ran.result["error"]["details"] == {"missing": "distribution_set", "selected": 4}
+    assert ready.writes == []
+
+
 def test_nobody_too_many_and_too_long(ready: FakeHawkbit, roll: Roll) -> None:
     ran = roll(name="r1", distribution_set=SET, fleet={"query": "controllerid==z*"})
     assert "selects no device" in ran.result["msg"]
