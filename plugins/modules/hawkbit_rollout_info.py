@@ -137,7 +137,7 @@ rollouts:
 from typing import Any
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import ArgumentSpec, connection_spec
-from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import InvalidInput, NotFound
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
@@ -171,8 +171,12 @@ def run(task: Task) -> dict[str, Any]:
         found = [rollout for rollout in counted if rollout is not None]
     shown = []
     for rollout in found:
-        failed = rollouts.failed_devices(rollout, params["failed_devices"]) if params["failed_devices"] else []
-        groups = rollouts.groups(rollout["id"])
+        try:
+            failed = rollouts.failed_devices(rollout, params["failed_devices"]) if params["failed_devices"] else []
+            groups = rollouts.groups(rollout["id"])
+        except NotFound:
+            # somebody else has deleted it since it was listed
+            continue
         shown.append({**show(rollout, groups), "failed_devices": [device.render() for device in failed]})
     return {"changed": False, "rollouts": shown}
 

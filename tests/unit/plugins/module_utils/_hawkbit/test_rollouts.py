@@ -369,3 +369,9 @@ def test_info_survives_a_history_that_cannot_be_read(started: FakeHawkbit, run: 
     started.refuse.append((".*/status.*", (404, error("repo.entityNotFound", "gone"))))
     (rollout,) = run(info, started, name="r1", failed_devices=5).result["rollouts"]
     assert [(device["id"], device["message"]) for device in rollout["failed_devices"]] == [("d1", None)]
+
+
+def test_info_leaves_out_what_is_deleted_meanwhile(started: FakeHawkbit, run: Run) -> None:
+    number = started.add_rollout("x", "ready", totalTargetsPerStatus={"notstarted": 1})
+    started.refuse.append((f".*/rollouts/{number}/deploygroups.*", (404, error("repo.entityNotFound", "gone"))))
+    assert [rollout["name"] for rollout in run(info, started).result["rollouts"]] == ["r1"]
