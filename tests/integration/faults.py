@@ -100,6 +100,11 @@ class Admin:
             self.until(name, "running")
         return int(made["id"])
 
+    def drop(self, name: str) -> None:
+        """Remove a rollout, if there is one: the server looks after each that is left, over and over."""
+        for item in self.found("rollouts", f'name=="{name}"'):
+            self.ask("DELETE", f"rollouts/{item['id']}")
+
     def status(self, name: str) -> str | None:
         """Status of a rollout, None when there is none."""
         return next((str(item["status"]) for item in self.found("rollouts", f'name=="{name}"')), None)

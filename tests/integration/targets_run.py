@@ -73,6 +73,8 @@ class Targets:
 
     def start(self) -> None:
         """Switch the devices on and begin."""
+        if not self.modules:
+            return
         self.fleet.start()
         self._examples = self._pool.submit(self._run_examples)
         self._targets = {module: self._pool.submit(self._run_target, module) for module in self.modules}
