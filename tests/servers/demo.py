@@ -388,6 +388,8 @@ def main(arguments: list[str] | None = None) -> int:
     sys.path.insert(0, str(ROOT / "tests"))
     from servers.hawkbit import Unavailable
 
+    # also where a shell has switched it off for what it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, end)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # what devices say may hold any character
