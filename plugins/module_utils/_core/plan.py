@@ -44,8 +44,3 @@ class Plan:
             "before": {change.key: dict(change.before) for change in changes if change.before},
             "after": {change.key: dict(change.after) for change in changes if change.after},
         }
-
-
-def differing(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of C(wanted) that C(found) has otherwise; None in C(wanted) means that it does not matter."""
-    return {name: value for name, value in wanted.items() if value is not None and found.get(name) != value}

@@ -87,10 +87,6 @@ class DistributionSets:
         answer = self.api.transport.send(READ, values={"id": id}, accept=(404,), shape=dict)
         return None if answer.status == 404 else answer.data
 
-    def count(self) -> int:
-        """Return how many sets there are."""
-        return self.api.count(versioned.LIST_SETS)
-
     def plan_present(self, wanted: Mapping[str, Any]) -> SetPlan:
         """Plan to make a set as wanted. In check mode, modules may be missing that an earlier task would create.
 

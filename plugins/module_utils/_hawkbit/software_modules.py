@@ -110,10 +110,6 @@ class SoftwareModules:
         answer = self.api.transport.send(READ, values={"id": id}, accept=(404,), shape=dict)
         return None if answer.status == 404 else answer.data
 
-    def count(self) -> int:
-        """Return how many modules there are."""
-        return self.api.count(versioned.LIST_MODULES)
-
     def types(self) -> dict[str, dict[str, Any]]:
         """Return the types of modules, by key."""
         return {item["key"]: item for item in self.api.pages(LIST_TYPES) if not item.get("deleted")}
