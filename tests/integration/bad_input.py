@@ -447,8 +447,18 @@ MISTAKES = (
     ),
     rollout(
         "nobody found",
-        "fleet selects no device (query controllerid==bad-none-*): there is nothing to roll out to.",
+        "fleet selects no device (query controllerid==bad-none-*): correct it, or register the devices first.",
         fleet={"query": "controllerid==bad-none-*"},
+    ),
+    rollout(
+        "query not well formed",
+        "fleet.query is 'controllerid==', which hawkBit cannot use as a query: {unparsable}; correct it.",
+        fleet={"query": "controllerid=="},
+    ),
+    rollout(
+        "field of a group's query not known",
+        "groups: query of 'a' is 'bogus==1', which hawkBit cannot use as a query: {unknown_field}; correct it.",
+        groups=[{"name": "a", "query": "bogus==1"}, {"name": "b"}],
     ),
     rollout("no fleet", "fleet is missing: hawkBit has no rollout 'bad new' yet, and a new one needs it.", fleet=None),
     rollout(

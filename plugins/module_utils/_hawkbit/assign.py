@@ -213,7 +213,9 @@ class AssignTask:
     def _attach(self) -> dict[str, Any]:
         given = {name: value for name, value in self.params["fleet"].items() if value}
         option = {name: value for name, value in self.params["distribution_set"].items() if value}
-        return {"distribution_set": option, "fleet": given, "wait": True}
+        # else the unknown ones would be refused
+        ignored = {"on_unknown_device": self.params["on_unknown_device"]} if self.selection.unknown else {}
+        return {"distribution_set": option, "fleet": given, **ignored, "wait": True}
 
     def _name(self) -> str:
         return f"{self.distribution_set['name']}:{self.distribution_set['version']}"

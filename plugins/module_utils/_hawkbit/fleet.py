@@ -49,7 +49,7 @@ def resolve(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None, on_unknown_device
                 f"({shorten(unknown)}): correct them, or set on_unknown_device to ignore."
             )
     else:
-        with blamed(fleet):
+        with blamed(said(fleet)):
             # devices that register meanwhile come last, so that no page shifts
             targets = list(hawkbit.targets.search(query(hawkbit, fleet), sort="id:ASC"))
     if not targets:
@@ -80,7 +80,7 @@ def query(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None) -> str | None:
         return str(answer.data["query"])
     if key in ("group", "groups") and hawkbit.api.generation != MODERN:
         raise Unsupported(
-            "fleet.group needs hawkBit 0.10 or newer: select by ids, names, query, tag, filter_id or all."
+            f"fleet.{key} needs hawkBit 0.10 or newer: select by ids, names, query, tag, filter_id or all."
         )
     field_name = {"ids": "controllerid", "names": "name", "tag": "tag", "group": "group", "groups": "group"}[key]
     values = value if isinstance(value, list) else [value]
@@ -89,20 +89,25 @@ def query(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None) -> str | None:
 
 
 @contextmanager
-def blamed(fleet: Mapping[str, Any] | None) -> Iterator[None]:
-    """Name the option in the error of a server that cannot use it as a query."""
+def blamed(option: str) -> Iterator[None]:
+    """Name the option, with its value, in the error of a server that cannot use it as a query."""
     try:
         yield
     except InvalidInput as error:
         if error.http is None:
             raise
-        key, value = _the_one(fleet)
         raise InvalidInput(
-            f"fleet.{key} is '{value}', which hawkBit cannot use as a query: {error.message.rstrip('.')}; correct it.",
+            f"{option}, which hawkBit cannot use as a query: {error.message.rstrip('.')}; correct it.",
             message=error.message,
             details=error.details,
             http=error.http,
         ) from error
+
+
+def said(fleet: Mapping[str, Any] | None) -> str:
+    """Return for messages what C(fleet) says."""
+    key, value = _the_one(fleet)
+    return f"fleet.{key} is '{value}'"
 
 
 def shorten(names: list[str]) -> str:

@@ -20,8 +20,8 @@ from . import rsql
 from .api import MODERN
 from .assignment import check_usable
 from .client import PLATFORM, Hawkbit
+from .fleet import blamed, resolve, said
 from .fleet import query as fleet_query
-from .fleet import resolve
 from .rollouts import STOPPED, counts_of, group_percentages
 
 SUCCESS_ACTIONS = {"next_group": "NEXTGROUP", "pause": "PAUSE"}
@@ -162,9 +162,11 @@ class RolloutTask:
             self.selected = len(resolve(self.hawkbit, fleet, params["on_unknown_device"]).names)
         query = self._query()
         # the server takes what it finds at creation; this is what it would find now
-        self.planned_targets = self.hawkbit.targets.count(query)
+        with blamed(said(fleet)):
+            self.planned_targets = self.hawkbit.targets.count(query)
         if not self.planned_targets:
-            raise InvalidInput(f"fleet selects no device (query {query}): there is nothing to roll out to.")
+            raise InvalidInput(f"fleet selects no device (query {query}): correct it, or register the devices first.")
+        self._check_group_queries(params["groups"] or [])
         if self.selected is not None and self.selected != self.planned_targets:
             raise InvalidInput(
                 f"fleet names {self.selected} devices, but hawkBit, which takes upper and lower case for the same in a "
@@ -201,6 +203,13 @@ class RolloutTask:
             "state": params["state"],
         }
         self.plan.create.append(Change(self.name, after=after))
+
+    def _check_group_queries(self, groups: list[Mapping[str, Any]]) -> None:
+        """Have the server read the queries of groups: it would refuse a wrong one only when it creates the rollout."""
+        for group in groups:
+            if group["query"]:
+                with blamed(f"groups: query of '{group['name']}' is '{group['query']}'"):
+                    self.hawkbit.targets.count(group["query"])
 
     def _plan_change(self, rollout: Mapping[str, Any], state: str) -> None:
         status = rollout["status"]

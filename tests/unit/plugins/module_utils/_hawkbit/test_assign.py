@@ -213,6 +213,9 @@ def test_unknown_devices_may_be_left_out(assign: Assign) -> None:
     assert ran.result["assigned"] == ["d1"]
     assert ran.result["devices"]["unknown"] == ["nope"]
     assert counts(ran) == {"selected": 1, "pending": 1, "unknown": 1}
+    # what the result says to attach with is enough
+    again = assign(**{**ran.result["attach"], "wait": False})
+    assert (again.error, again.result["assigned"]) == (None, [])
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

@@ -62,8 +62,9 @@ def test_groups_need_a_server_that_has_them(make_fake: MakeFake, client: Client,
     for generation in ("seed", "legacy"):
         with pytest.raises(Unsupported) as caught:
             resolve(client(make_fake(generation)), fleet(**given))
+        key = next(iter(given))
         assert caught.value.msg == (
-            "fleet.group needs hawkBit 0.10 or newer: select by ids, names, query, tag, filter_id or all."
+            f"fleet.{key} needs hawkBit 0.10 or newer: select by ids, names, query, tag, filter_id or all."
         )
 
 

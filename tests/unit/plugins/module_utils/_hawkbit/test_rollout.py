@@ -252,7 +252,9 @@ def test_a_set_that_is_not_there_tells_that_all_else_is_in_order(ready: FakeHawk
 
 def test_nobody_too_many_and_too_long(ready: FakeHawkbit, roll: Roll) -> None:
     ran = roll(name="r1", distribution_set=SET, fleet={"query": "controllerid==z*"})
-    assert "selects no device" in ran.result["msg"]
+    assert ran.result["msg"] == (
+        "fleet selects no device (query controllerid==z*): correct it, or register the devices first."
+    )
     ran = roll(**NEW, fleet_limit=3)
     assert ran.result["msg"] == (
         "fleet_limit is 3, but the rollout would go to 4 devices: raise the limit or select fewer devices."
@@ -261,6 +263,29 @@ def test_nobody_too_many_and_too_long(ready: FakeHawkbit, roll: Roll) -> None:
     ready.add_targets(*ids)
     ran = roll(name="r1", distribution_set=SET, fleet={"ids": ids})
     assert "hawkBit takes 1024" in ran.result["msg"]
+    assert ready.writes == []
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize(
+    "given, begin",
+    [
+        ({"fleet": {"query": "colour==red"}}, "fleet.query is 'colour==red'"),
+        (
+            {"groups": [{"name": "a", "query": "controllerid==d1"}, {"name": "b", "query": "colour==red"}]},
+            "groups: query of 'b' is 'colour==red'",
+        ),
+    ],
+)
+def test_a_query_that_the_server_cannot_use_is_refused_before_it_is_written(
+    ready: FakeHawkbit, roll: Roll, given: dict[str, Any], begin: str, check_mode: bool
+) -> None:
+    ran = roll(**{**NEW, **given}, check_mode=check_mode)
+    assert isinstance(ran.error, InvalidInput)
+    assert ran.result["msg"] == (
+        f"{begin}, which hawkBit cannot use as a query: The query names a field that does not exist; correct it."
+    )
+    assert ran.result["http"]["status"] == 400
     assert ready.writes == []
 
 
@@ -787,6 +812,18 @@ def test_no_names_are_asked_for_when_none_are_wanted(ready: FakeHawkbit, roll: R
     there(ready, "finished", finished=3, error=1)
     ran = roll(wait=True, result_limit=0)
     assert (ran.error, ran.result["devices"]["failed"]) == (None, [])
+    assert ran.result["devices"]["truncated"] is True
+
+
+def test_a_list_that_is_cut_says_so(ready: FakeHawkbit, roll: Roll) -> None:
+    number = there(ready, "finished", finished=2, error=2)
+    ready.add_group(number, "all", "finished", finished=2, error=2, members=["d1", "d2"])
+    ready.assign(1, "d1", "d2", rollout=number)
+    for device in ("d1", "d2"):
+        ready.report(device, "error", "no space")
+    for limit, named in ((1, 1), (2, 2)):
+        devices = roll(wait=True, result_limit=limit).result["devices"]
+        assert (len(devices["failed"]), devices["truncated"]) == (named, named < 2)
 
 
 def test_thresholds_that_are_no_numbers_are_no_crash(ready: FakeHawkbit, roll: Roll) -> None:
