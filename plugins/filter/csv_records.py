@@ -13,7 +13,8 @@ author: Fleet Deploy Authors (@fleet-deploy)
 description:
   - Turns a CSV text into one dictionary a line, with the names of the header line as keys. Quoted cells may hold
     delimiters and line breaks.
-  - Blanks around a cell do not count. An empty cell leaves its key out, and empty lines are left out.
+  - Blanks around a cell do not count, but behind the quotes of a quoted cell there must be none. An empty cell leaves
+    its key out, and empty lines are left out.
   - Fails, with the number of the line, when a line has more cells than the header, and when a name of the header is
     empty or there twice.
 positional: delimiter
@@ -63,16 +64,19 @@ def csv_records(text: str, delimiter: str = ",") -> Any:
     """Return the records of a CSV text; see the documentation above."""
     if not isinstance(text, str):
         raise AnsibleFilterError(f"csv_records: a text is needed, not {type(text).__name__}.")
-    if len(delimiter) != 1:
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
         raise AnsibleFilterError(f"csv_records: delimiter is '{delimiter}', give one character.")
     # spreadsheets put a byte order mark in front
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text.removeprefix("\ufeff"), newline="")
+    # a quote behind a blank begins a quoted cell too
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != " ")
     try:
-        names = [name.strip() for name in next(reader, [])]
+        header = next((cells for cells in reader if any(map(str.strip, cells)) or len(cells) > 1), [])
+        names = [name.strip() for name in header]
         _check_header(names)
         return untrusted([record for record in (_record(names, cells, reader.line_num) for cells in reader) if record])
     except csv.Error as error:
-        raise AnsibleFilterError(f"csv_records: line {reader.line_num} is no CSV: {error}.") from error
+        raise AnsibleFilterError(f"csv_records: line {reader.line_num} is no CSV: {error}.") from None
 
 
 def _check_header(names: list[str]) -> None:

@@ -86,6 +86,8 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
 from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.unsafe import untrusted
 from ansible_collections.fleet.deploy.plugins.plugin_utils._rollout import hawkbit, record
 
@@ -101,6 +103,8 @@ def rollout_record(
     **more: Any,
 ) -> Any:
     """Return the record of a rollout; see the documentation above."""
+    if platform not in READERS:
+        raise AnsibleFilterError(f"rollout_record: platform is '{platform}', give one of {', '.join(READERS)}.")
     state = READERS[platform](rollout, software) if rollout else None
     given = {name: value for name, value in more.items() if value is not None}
     return untrusted(record.make(rollout_id, platform, software, waves, state, **given))
