@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +28,8 @@ def state_of(rollout: Mapping[str, Any], software: Mapping[str, Any]) -> State:
             name=group["name"],
             counts=Counts(**group["counts"]),
             begun=group["status"] not in ("creating", "ready", "scheduled"),
-            min_success=int(group["success_threshold"] or 0),
-            max_failure=int(group["error_threshold"] or 0),
+            min_success=_percentage(group["success_threshold"]),
+            max_failure=_percentage(group["error_threshold"]),
             changed=group["last_modified_at"],
         )
         for group in rollout["groups"]
@@ -51,3 +52,9 @@ def state_of(rollout: Mapping[str, Any], software: Mapping[str, Any]) -> State:
         changed=rollout["last_modified_at"],
         remark=remark.removeprefix(MARK) if remark.startswith(MARK) else None,
     )
+
+
+def _percentage(threshold: str | None) -> float:
+    # the server takes any text from whoever makes a rollout
+    text = threshold or ""
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0

@@ -32,8 +32,8 @@ class Stage:
     name: str
     counts: Counts
     begun: bool
-    min_success: int
-    max_failure: int
+    min_success: float
+    max_failure: float
     changed: str | None = None
 
 
@@ -85,25 +85,28 @@ def decide(stage: Stage, before: Sequence[Decision], over: bool) -> Decision:
     """
     counts = stage.counts
     selected = counts.selected
+    # the server also calls a wave finished that it has never begun, when the rollout is stopped
+    begun = counts.good or counts.failed or (stage.begun and not over)
     if not selected:
         return Decision(PASSED, "No device is in it.")
     if 100 * counts.failed > stage.max_failure * selected:
-        reason = f"{_share(counts.failed, selected)} failed, at most {stage.max_failure} % may."
-        words = f"more than {stage.max_failure} % of its {_devices(selected)} failed"
+        reason = f"{_share(counts.failed, selected)} failed, at most {stage.max_failure:g} % may."
+        words = f"more than {stage.max_failure:g} % of its {_devices(selected)} failed"
         return Decision(FAILED, reason, words if stage.max_failure else "devices failed, and none may")
-    if 100 * counts.good >= stage.min_success * selected:
-        return Decision(PASSED, f"{_share(counts.good, selected)} succeeded, at least {stage.min_success} % must.")
-    if any(decision.word in (FAILED, ABORTED) for decision in before) and not (counts.good or counts.failed):
+    if not begun and any(decision.word in (FAILED, ABORTED) for decision in before):
         return Decision(NOT_STARTED, "It was not begun.")
+    # a gate that asks for 0 % opens when its wave begins, not before
+    if begun and 100 * counts.good >= stage.min_success * selected:
+        return Decision(PASSED, f"{_share(counts.good, selected)} succeeded, at least {stage.min_success:g} % must.")
     if over:
         return Decision(ABORTED, f"The rollout was stopped when {_share(counts.good, selected)} had succeeded.")
     possible = counts.good + counts.open
     if 100 * possible < stage.min_success * selected:
-        reason = f"Only {_share(possible, selected)} can still succeed, at least {stage.min_success} % must."
-        return Decision(FAILED, reason, f"fewer than {stage.min_success} % of its {_devices(selected)} can succeed")
+        reason = f"Only {_share(possible, selected)} can still succeed, at least {stage.min_success:g} % must."
+        return Decision(FAILED, reason, f"fewer than {stage.min_success:g} % of its {_devices(selected)} can succeed")
     if stage.begun:
         return Decision(
-            WAITING, f"{_share(counts.good, selected)} succeeded so far, at least {stage.min_success} % must."
+            WAITING, f"{_share(counts.good, selected)} succeeded so far, at least {stage.min_success:g} % must."
         )
     return Decision(NOT_STARTED, "It is not begun yet.")
 
@@ -122,11 +125,12 @@ def judge(rollout_id: str, state: State | None) -> Verdict:
         index = words.index(FAILED)
         message = f"{subject} has failed at wave '{state.stages[index].name}': {decisions[index].words}."
         return Verdict("failed", message, "threshold_exceeded", decisions)
+    # also one whose last wave was refused after its gate had opened
+    if state.remark and state.state in ("aborted", "waiting"):
+        return Verdict("failed", state.remark, "rejected", decisions)
     if words and set(words) == {PASSED}:
         message = f"{subject} has succeeded: {_share(state.counts.good, state.counts.selected)} have the software."
         return Verdict("succeeded", message, None, decisions)
-    if state.remark and state.state in ("aborted", "waiting"):
-        return Verdict("failed", state.remark, "rejected", decisions)
     if over or ABORTED in words:
         return Verdict("aborted", f"{subject} was stopped by somebody else.", "aborted_elsewhere", decisions)
     return Verdict(state.state, f"{subject} is {state.native_state}.", None, decisions)
@@ -264,5 +268,8 @@ def _devices(number: int) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    percentage = 100 * part / whole if whole else 0
-    return f"{part} of {_devices(whole)} ({round(percentage, 1):g} %)"
+    percentage = round(100 * part / whole, 1) if whole else 0
+    if 0 < part < whole:
+        # one of 10,000 is not none, and all but one are not all
+        percentage = min(max(percentage, 0.1), 99.9)
+    return f"{part} of {_devices(whole)} ({percentage:g} %)"

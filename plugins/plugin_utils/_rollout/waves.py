@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -43,7 +44,9 @@ def read(waves: Sequence[Mapping[str, Any]]) -> list[Wave]:
     """
     if not waves:
         raise WrongWaves("rollout_waves is an empty list: give at least one wave.")
-    names = [str(wave["name"]) for wave in waves]
+    names = ["" if wave.get("name") is None else str(wave["name"]).strip() for wave in waves]
+    if "" in names:
+        raise WrongWaves(f"rollout_waves: wave {names.index('') + 1} has no name: give each wave one of its own.")
     if len(set(names)) < len(names):
         raise WrongWaves("rollout_waves: each wave needs a name of its own.")
     read_waves = [_read_one(wave, last=index == len(waves) - 1) for index, wave in enumerate(waves)]
@@ -74,9 +77,9 @@ def _group(wave: Wave) -> dict[str, Any]:
 def _read_one(wave: Mapping[str, Any], last: bool) -> Wave:
     where = f"rollout_waves, wave '{wave['name']}'"
     gate = wave.get("gate") or {}
-    percentage = wave.get("percentage")
     soak = _whole(wave.get("soak"), 0, f"{where}: soak")
-    approval, verify = wave.get("approval"), wave.get("verify")
+    # a variable that is empty is one that is not set
+    query, approval, verify = (wave.get(option) or None for option in ("query", "approval", "verify"))
     if approval and last:
         raise WrongWaves(
             f"{where}: approval is asked for before the next wave, but this is the last one: leave it out."
@@ -87,8 +90,8 @@ def _read_one(wave: Mapping[str, Any], last: bool) -> Wave:
         raise WrongWaves(f"{where}: verify is '{verify}', and there is no such file.")
     read_wave = Wave(
         name=str(wave["name"]),
-        percentage=None if percentage is None else float(percentage),
-        query=wave.get("query"),
+        percentage=_size(wave.get("percentage"), where),
+        query=query,
         min_success_percentage=_percentage(gate.get("min_success_percentage"), MIN_SUCCESS, where, "min_success"),
         max_failure_percentage=_percentage(gate.get("max_failure_percentage"), MAX_FAILURE, where, "max_failure"),
         soak=soak,
@@ -103,6 +106,18 @@ def _read_one(wave: Mapping[str, Any], last: bool) -> Wave:
             "there are results that neither pass nor fail. Lower one of them."
         )
     return read_wave
+
+
+def _size(value: Any, where: str) -> float | None:
+    if value is None:
+        return None
+    try:
+        size = float(value)
+    except ValueError:
+        size = math.nan
+    if not 0 < size <= 100:
+        raise WrongWaves(f"{where}: percentage is {value}: give more than 0, at most 100.")
+    return size
 
 
 def _percentage(value: Any, default: int, where: str, name: str) -> int:
@@ -124,10 +139,6 @@ def _check_sizes(waves: Sequence[Wave]) -> None:
     """Waves without a query of their own must make up the whole fleet; queries are the server's to count."""
     taken = 0.0
     for wave in waves:
-        if wave.percentage is not None and not 0 < wave.percentage <= 100:
-            raise WrongWaves(
-                f"rollout_waves, wave '{wave.name}': percentage is {wave.percentage:g}: give more than 0, at most 100."
-            )
         if wave.query is None:
             taken += 100 - taken if wave.percentage is None else wave.percentage
             if wave.percentage is None and wave is not waves[-1]:
@@ -135,6 +146,8 @@ def _check_sizes(waves: Sequence[Wave]) -> None:
                     f"rollout_waves, wave '{wave.name}': only the last wave may go without percentage or query, it "
                     "gets the rest."
                 )
+        if taken > 100 + 1e-6 and wave is not waves[-1]:
+            raise WrongWaves(f"rollout_waves: the percentages add up to {taken:g}: make it 100 at most.")
     last = waves[-1]
     if last.query is None and abs(taken - 100) > 1e-6:
         raise WrongWaves(

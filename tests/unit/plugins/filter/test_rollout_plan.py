@@ -11,6 +11,11 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import I
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.rollouts import group_percentages
 
 REST = {"name": "rest"}
+LEAVE_OUT = "leave out that of the last wave, and it gets the rest."
+ADD_UP = (
+    "min_success_percentage and max_failure_percentage add up to 101: with more than 100 there are results that "
+    "neither pass nor fail. Lower one of them."
+)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +52,7 @@ REST = {"name": "rest"}
         ),
         (
             [{"name": "a", "percentage": 40}],
-            "rollout_waves: the percentages add up to 40, not 100: leave out that of the last wave, and it gets the "
-            "rest.",
+            f"rollout_waves: the percentages add up to 40, not 100: {LEAVE_OUT}",
         ),
         (
             [{**REST, "gate": {"min_success_percentage": "most"}}],
@@ -56,8 +60,7 @@ REST = {"name": "rest"}
         ),
         (
             [{**REST, "gate": {"min_success_percentage": 51, "max_failure_percentage": 50}}],
-            "rollout_waves, wave 'rest': min_success_percentage and max_failure_percentage add up to 101: with more "
-            "than 100 there are results that neither pass nor fail. Lower one of them.",
+            f"rollout_waves, wave 'rest': {ADD_UP}",
         ),
     ],
 )
@@ -77,8 +80,9 @@ def test_empty_is_not_set(option: str, last: bool) -> None:
 
 
 def test_text_of_numbers() -> None:
-    wave = {"name": 5, "percentage": "12.5", "soak": "30", "gate": {"max_failure_percentage": "7"}}
-    found = plugin.rollout_plan([{**wave, "gate": {"min_success_percentage": "90", **wave["gate"]}}, REST])["waves"][0]  # fmt: skip
+    gate = {"min_success_percentage": "90", "max_failure_percentage": "7"}
+    wave = {"name": 5, "percentage": "12.5", "soak": "30", "gate": gate}
+    found = plugin.rollout_plan([wave, REST])["waves"][0]
     assert found == {
         "name": "5", "percentage": 12.5, "query": None, "min_success_percentage": 90, "max_failure_percentage": 7,
         "soak": 30, "approval": None, "verify": None, "pauses": True,

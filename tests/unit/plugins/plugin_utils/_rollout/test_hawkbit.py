@@ -45,7 +45,7 @@ def answered(generation: str, status: str, *groups: Group, description: str | No
             "errorAction": {"action": "PAUSE", "expression": ""}, "targetFilterQuery": "", "targetPercentage": 50.0,
             "id": index, "totalTargets": sum(counts.values()), "totalTargetsPerStatus": {**ZERO, **counts},
         }
-        for index, (name, (state, counts)) in enumerate(zip(("canary", "rest"), groups), 1)
+        for index, (name, (state, counts)) in enumerate(zip(("canary", "rest"), groups, strict=True), 1)
     ]  # fmt: skip
     if generation != "seed":
         entity.update(totalGroups=len(parts), forcetime=0, weight=1000, dynamic=False)
@@ -194,7 +194,7 @@ def test_thresholds_of_any_text(success: str | None, error: str | None, decision
 def test_rollout_that_somebody_else_has_made() -> None:
     found = answered("modern", "running", RUNNING, SCHEDULED)
     found["query"] = None
-    for group, name in zip(found["groups"], ("group-1", "group-2")):
+    for group, name in zip(found["groups"], ("group-1", "group-2"), strict=True):
         group["name"] = name
     made = record(found)
     assert made["fleet"]["updated_query"] == '(installedds.name=="roll");(installedds.version=="1.0")'
