@@ -16,7 +16,10 @@ description:
     itself starts the next group when enough devices of the present one have succeeded, and pauses when too many have
     failed, even while no controller is there.
   - The name is the identity. The same task run again finds the rollout and attaches to it; a finished rollout is not
-    repeated.
+    repeated. A rollout of that name for another distribution set or other targets is an error.
+  - Of a rollout that exists only the O(description) can be changed. The groups, the server's thresholds,
+    O(assignment_type), O(forcetime), O(start_at), O(weight) and O(fleet_limit) count when it is created, and are not
+    compared later.
 extends_documentation_fragment:
   - fleet.deploy.hawkbit
   - fleet.deploy.fleet

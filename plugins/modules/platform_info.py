@@ -18,7 +18,6 @@ description:
   - What the user may not read is null, and a warning names the permission.
 extends_documentation_fragment:
   - fleet.deploy.hawkbit
-  - fleet.deploy.attributes
   - fleet.deploy.attributes.info
   - fleet.deploy.attributes.group_hawkbit
 options:

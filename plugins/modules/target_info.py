@@ -17,7 +17,6 @@ description:
   - Security tokens are never returned.
 extends_documentation_fragment:
   - fleet.deploy.hawkbit
-  - fleet.deploy.attributes
   - fleet.deploy.attributes.info
   - fleet.deploy.attributes.group_hawkbit
 options:
