@@ -25,8 +25,37 @@ TABLES = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare the list of tables."""
+    """Prepare the list of tables, and a mark for tests that take long."""
     config.stash[TABLES] = []
+    config.addinivalue_line(
+        "markers", "only(*which): run on the 'newest' or 'oldest' server of the session, or on both"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests out on servers that they are not for."""
+    from servers.hawkbit import can_run
+
+    versions = list(dict.fromkeys(version for item in items if (version := _version(item)) is not None))
+    here = [version for version in versions if can_run(version)] or versions
+    if not here:
+        return
+    named = {"newest": here[0], "oldest": here[-1]}
+    left_out = []
+    for item in items:
+        mark = item.get_closest_marker("only")
+        if mark is not None and _version(item) not in {named[which] for which in mark.args}:
+            left_out.append(item)
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _version(item: pytest.Item) -> str | None:
+    """The hawkBit that a test runs on."""
+    version = (
+        item.callspec.params.get("hawkbit") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    )
+    return None if version is None else str(version)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -73,17 +102,6 @@ def targets(
     found.start()
     yield found
     found.stop()
-
-
-@pytest.fixture(scope="session")
-def heavy(hawkbit: HawkbitServer, request: pytest.FixtureRequest) -> HawkbitServer:
-    """The same server; skips the test on releases between the newest and the oldest: it takes long."""
-    from servers.fixtures import _versions
-
-    versions = _versions(request.config)
-    if hawkbit.version not in (versions[0], versions[-1]):
-        pytest.skip(f"heavy: it runs on {versions[0]} and {versions[-1]} only")
-    return hawkbit
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def test_each_mistake_is_told_before_the_first_write(place: Place) -> None:
     assert [one for one in wrong if one] == [], "\n".join(wrong)
 
 
-@pytest.mark.usefixtures("heavy")
+@pytest.mark.only("newest")
 def test_mistakes_are_told_in_a_real_run_too(place: Place, tmp_path: Path) -> None:
     first_of_module = {mistake.module: mistake for mistake in reversed(MISTAKES)}
     # the connection is the same in all modules

@@ -127,10 +127,11 @@ def test_every_fault_of_the_proxy_is_tried() -> None:
 
 # the targets' playbooks are played meanwhile: they are work, this is waiting
 @pytest.mark.usefixtures("targets")
+@pytest.mark.only("newest", "oldest")
 def test_each_write_has_one_effect_whatever_the_wire_does(
-    heavy: HawkbitServer, tmp_path: Path, show_table: Callable[[str, list[list[str]]], None]
+    hawkbit: HawkbitServer, tmp_path: Path, show_table: Callable[[str, list[list[str]]], None]
 ) -> None:
-    admin = Admin(heavy, tmp_path)
+    admin = Admin(hawkbit, tmp_path)
     jobs = [(write, variant, where) for write in WRITES for variant in VARIANTS for where in ("write", "read")]
     jobs += [(write, variant, "always") for write in WRITES for variant in LASTING]
     began = time.monotonic()
@@ -154,15 +155,16 @@ def test_each_write_has_one_effect_whatever_the_wire_does(
     assert wrong == [], "\n".join(wrong)
 
 
+@pytest.mark.only("newest")
 @pytest.mark.parametrize("fault", ["reset_after", "429_quota"])
 def test_faults_in_a_real_run_leave_no_traceback(
-    heavy: HawkbitServer, variables: dict[str, Any], tmp_path: Path, fault: str
+    hawkbit: HawkbitServer, variables: dict[str, Any], tmp_path: Path, fault: str
 ) -> None:
-    admin = Admin(heavy, tmp_path)
+    admin = Admin(hawkbit, tmp_path)
     first = {write.module: write for write in reversed(WRITES)}
     name = {module: new_name() for module in first}
     options = {module: write.prepare(admin, name[module]) for module, write in first.items()}
-    with FaultProxy(heavy.url) as proxy:
+    with FaultProxy(hawkbit.url) as proxy:
         # each module in a run of its own connects anew; the fault meets the first write of each
         for write in first.values():
             proxy.inject(fault, method=write.method, path=write.path)

@@ -21,6 +21,8 @@ from integration.faults import Admin
 from integration.leaks import files_below, forms, leaks
 from integration.playing import Player
 
+from servers.devices import SimulatedFleet
+
 if TYPE_CHECKING:
     from servers.hawkbit import HawkbitServer
 
@@ -164,14 +166,14 @@ FAILS = (
 
 
 def _run(
-    which: str, heavy: HawkbitServer, variables: dict[str, Any], folder: Path
+    which: str, hawkbit: HawkbitServer, variables: dict[str, Any], folder: Path
 ) -> tuple[dict[str, str], dict[str, str], set[str]]:
     """Play all that on one Ansible; return the secrets, what was found where, and the tasks that failed."""
     name = f"secret-{which}"
     hidden = {
-        "password": heavy.password,
-        "reader's password": heavy.reader_password,
-        "gateway token": heavy.gateway_token,
+        "password": hawkbit.password,
+        "reader's password": hawkbit.reader_password,
+        "gateway token": hawkbit.gateway_token,
         "wrong password": f"{secrets.token_urlsafe(24)}&/+",
         "security token": secrets.token_urlsafe(32),
         "bearer token": secrets.token_urlsafe(32),
@@ -179,7 +181,7 @@ def _run(
     }
     artifact = folder / "artifact.bin"
     artifact.write_text(f"artifact of {which}")
-    admin = Admin(heavy, folder)
+    admin = Admin(hawkbit, folder)
     known = {"controllerId": f"{name}-known", "name": "known", "securityToken": hidden["another target's token"]}
     admin.do("POST", "targets", [known])
     player = Player(folder / "play", Path(environments()[which]["bin"]))
@@ -199,13 +201,14 @@ def _run(
         run = player.play_tasks("secrets", tasks, {**variables, **more}, "-vvv", "--diff")
     assert run.status == 0, run.output
     texts = {"stdout": run.stdout, "stderr": run.stderr}
-    texts |= _inventory(player, heavy, name)
+    texts |= _inventory(player, hawkbit, name)
+    texts |= _rollout(player, hawkbit, name, artifact)
     texts |= files_below(player.folder)
     assert len(json.loads(results.read_text())) == len(tasks) - 1
     return hidden, texts, {result.name for result in run.results if result.status == "failed"}
 
 
-def _inventory(player: Player, heavy: HawkbitServer, name: str) -> dict[str, str]:
+def _inventory(player: Player, hawkbit: HawkbitServer, name: str) -> dict[str, str]:
     """List the inventory with all there is, into a cache; return what was printed."""
     options = {
         "plugin": "fleet.deploy.hawkbit",
@@ -217,7 +220,7 @@ def _inventory(player: Player, heavy: HawkbitServer, name: str) -> dict[str, str
     }
     source = player.folder / "x.hawkbit.yml"
     source.write_text(yaml.safe_dump(options))
-    own = {"HAWKBIT_URL": heavy.url, "HAWKBIT_USERNAME": heavy.username, "HAWKBIT_PASSWORD": heavy.password}
+    own = {"HAWKBIT_URL": hawkbit.url, "HAWKBIT_USERNAME": hawkbit.username, "HAWKBIT_PASSWORD": hawkbit.password}
     texts = {}
     for run, more in (("inventory", {}), ("inventory, wrong password", {"HAWKBIT_PASSWORD": "wrong"})):
         status, stdout, stderr = player.program(
@@ -229,11 +232,35 @@ def _inventory(player: Player, heavy: HawkbitServer, name: str) -> dict[str, str
     return texts
 
 
-def test_no_secret_is_seen(heavy: HawkbitServer, variables: dict[str, Any], tmp_path: Path) -> None:
+def _rollout(player: Player, hawkbit: HawkbitServer, name: str, artifact: Path) -> dict[str, str]:
+    """Roll out to one device by the playbook, with both reports; return what was printed."""
+    with SimulatedFleet(hawkbit.url, hawkbit.gateway_token, poll_interval=0.5) as fleet:
+        fleet.add([f"{name}-device"])
+        fleet.wait_registered()
+        module = {"name": f"{name}-fw", "version": "1", "type": "os", "artifacts": [{"src": str(artifact)}]}
+        reports = {kind: str(player.folder / f"report.{kind}") for kind in ("json", "html")}
+        options = {
+            "rollout_id": f"{name}-role",
+            "rollout_connection": {"url": hawkbit.url, "username": hawkbit.username, "password": hawkbit.password},
+            "rollout_software": {"name": f"{name}-fw", "version": "1"},
+            "rollout_publish": {"modules": [module]},
+            "rollout_fleet": {"ids": [f"{name}-device"]},
+            "rollout_waves": [{"name": "all", "percentage": 100}],
+            "rollout_wait_interval": 0.5,
+            "rollout_report": reports,
+        }
+        run = player.play(Path("fleet.deploy.rollout"), options, "-vvv", "--diff")
+    assert run.status == 0, run.output
+    assert all(name in Path(path).read_text() for path in reports.values())
+    return {"rollout, stdout": run.stdout, "rollout, stderr": run.stderr}
+
+
+@pytest.mark.only("newest", "oldest")
+def test_no_secret_is_seen(hawkbit: HawkbitServer, variables: dict[str, Any], tmp_path: Path) -> None:
     for which in ("oldest", "newest"):
         (tmp_path / which).mkdir()
     with ThreadPoolExecutor() as pool:
-        runs = {which: pool.submit(_run, which, heavy, variables, tmp_path / which) for which in ("oldest", "newest")}
+        runs = {which: pool.submit(_run, which, hawkbit, variables, tmp_path / which) for which in ("oldest", "newest")}
     for which, run in runs.items():
         hidden, texts, failed = run.result()
         assert failed == set(FAILS), which
