@@ -552,10 +552,12 @@ def _pauses(group: Mapping[str, Any]) -> bool:
 def _decided(groups: list[dict[str, Any]], index: int, status: str) -> bool:
     """Tell whether a group need not be waited for any more."""
     group, later = groups[index], groups[index + 1 :]
-    if _passed(group) and _pauses(group) and later and not any(map(_begun, later)):
+    # one with a threshold of 0 has passed when it begins, not before
+    passed = _begun(group) and _passed(group)
+    if passed and _pauses(group) and later and not any(map(_begun, later)):
         # the server's scheduler comes round to it a moment later
         return status == "paused"
-    return _passed(group) or group["status"] == "finished"
+    return passed or group["status"] == "finished"
 
 
 def _why_broken(status: str, groups: list[dict[str, Any]], current: int | None, wanted: int | None) -> str | None:

@@ -715,6 +715,19 @@ def test_waiting_for_a_group(ready: FakeHawkbit, roll: Roll) -> None:
     assert ran.result["attach"] == {"name": "r1", "state": "started", "wait": True, "wait_group": "canary"}
 
 
+def test_waiting_for_a_group_that_must_not_succeed(ready: FakeHawkbit, roll: Roll) -> None:
+    number = there(ready, "running", running=2, scheduled=2)
+    ready.add_group(number, "canary", running=2)
+    ready.add_group(number, "rest", "scheduled", notstarted=2, successCondition={"expression": "0"})
+
+    def begin() -> None:
+        ready.groups[number][1].update(status="running", totalTargetsPerStatus={"running": 2})
+
+    at_look(ready, number, *[lambda: None] * 4, begin, every=True)
+    assert roll(wait=True, wait_group="rest").error is None
+    assert ready.groups[number][1]["status"] == "running"
+
+
 def test_waiting_for_a_group_costs_the_same_however_many_there_are(make_fake: MakeFake, run: Run) -> None:
     fake = make_fake("seed")
     fake.add_set()
