@@ -60,7 +60,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.unsafe import untrusted
 
 
-def csv_records(text: str, delimiter: str = ",") -> Any:
+def csv_records(text: Any, delimiter: Any = ",") -> Any:
     """Return the records of a CSV text; see the documentation above."""
     if not isinstance(text, str):
         raise AnsibleFilterError(f"csv_records: a text is needed, not {type(text).__name__}.")

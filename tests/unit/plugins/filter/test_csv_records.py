@@ -53,6 +53,6 @@ def test_what_is_no_csv_is_refused(text: str, message: str) -> None:
 
 def test_only_a_text_and_a_character_are_taken() -> None:
     with pytest.raises(AnsibleFilterError, match=r"a text is needed, not list\."):
-        csv_records(["a"])  # type: ignore[arg-type]
+        csv_records(["a"])
     with pytest.raises(AnsibleFilterError, match=r"delimiter is ';;', give one character\."):
         csv_records("a", ";;")
