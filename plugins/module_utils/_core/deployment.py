@@ -207,7 +207,8 @@ class Report:
                 "skipped": self.skipped[: self.limit],
                 "unknown": self.unknown[: self.limit],
                 # a platform may have named no more of those that failed than are shown
-                "truncated": max(self.counts.failed, *map(len, (self.failed, self.skipped, self.unknown))) > self.limit,
+                "truncated": max(self.counts.failed, len(self.failed), len(self.skipped), len(self.unknown))
+                > self.limit,
             },
             "attach": self.attach,
             "error": no_error(),
