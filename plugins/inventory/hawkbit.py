@@ -173,6 +173,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.connection import Connection
+from ansible_collections.fleet.deploy.plugins.module_utils._core.deployment import iso_time
 from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.fleet.deploy.plugins.module_utils._core.transport import Transport
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.api import Api
@@ -185,7 +186,6 @@ from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.plugin imp
     Device,
     FleetInventory,
     fleet_variables,
-    iso_time,
 )
 
 KEYED = ("attributes", "metadata")

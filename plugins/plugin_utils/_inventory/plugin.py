@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -80,7 +79,7 @@ def fleet_variables(
 
     Args:
         software: C(name) and C(version) of what is installed.
-        last_seen: see C(iso_time).
+        last_seen: ISO 8601 in UTC.
     """
     return {
         "fleet_platform": platform,
@@ -93,14 +92,6 @@ def fleet_variables(
         "fleet_groups": groups,
         "fleet_tags": tags,
     }
-
-
-def iso_time(milliseconds: int | None) -> str | None:
-    """Return a moment, given in milliseconds since 1970, in ISO 8601 and UTC."""
-    if milliseconds is None:
-        return None
-    moment = datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class FleetInventory(BaseInventoryPlugin, Constructable, Cacheable):

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.plugin import fleet_variables, iso_time
-
-
-@pytest.mark.parametrize(
-    "milliseconds, text",
-    [
-        (None, None),
-        (0, "1970-01-01T00:00:00Z"),
-        (1795168059999, "2026-11-20T09:47:39Z"),
-    ],
-)
-def test_iso_time(milliseconds: int | None, text: str | None) -> None:
-    assert iso_time(milliseconds) == text
+from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.plugin import fleet_variables
 
 
 def test_variables_of_all_platforms() -> None:
