@@ -209,7 +209,7 @@ attach:
   description: Options with which this wait can be taken up again.
   returned: always, unless the options are wrong or the server cannot be reached
   type: dict
-  sample: {distribution_set: {name: gateway-os, version: 2.1.0}, wait: true}
+  sample: {distribution_set: {name: gateway-os, version: 2.1.0}, fleet: {ids: [gateway-0001]}, wait: true}
 error:
   description: What went wrong, all keys null on success. RV(error.code) is for programs.
   returned: always, unless the options are wrong

@@ -10,8 +10,6 @@ import yaml
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 
-from ansible_collections.fleet.deploy.plugins.module_utils._core.version import COLLECTION_VERSION
-
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
 MODULES = sorted(path for path in (ROOT / "plugins" / "modules").glob("*.py") if not path.name.startswith("_"))
@@ -47,11 +45,6 @@ def test_groups_are_sorted_and_free_of_duplicates() -> None:
 def test_readme_names_the_floor_of_ansible_core() -> None:
     floor = RUNTIME["requires_ansible"].removeprefix(">=").removesuffix(".0")
     assert floor in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_user_agent_has_the_version_of_the_collection() -> None:
-    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
-    assert galaxy["version"] == COLLECTION_VERSION
 
 
 def pins(name: str) -> set[str]:
