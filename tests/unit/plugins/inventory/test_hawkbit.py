@@ -672,10 +672,10 @@ def test_first_example_works_as_it_stands(fake: Any, tmp_path: Path) -> None:
     assert "@hawkbit_update_status_registered" in done.stdout
 
 
-EXAMPLES = list(yaml.safe_load_all(PLUGIN.read_text().split('EXAMPLES = r"""')[1].split('"""')[0]))
+THE_EXAMPLES = list(yaml.safe_load_all(PLUGIN.read_text().split('EXAMPLES = r"""')[1].split('"""')[0]))
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: "-".join(list(example)[-2:]))
+@pytest.mark.parametrize("example", THE_EXAMPLES, ids=lambda example: "-".join(list(example)[-2:]))
 def test_examples(
     example: dict[str, Any], fake: Any, make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
