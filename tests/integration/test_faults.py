@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from servers.hawkbit import HawkbitServer
 
 # Most of a cell is waiting: for a repeat, for the server's scheduler.
-AT_ONCE = 24
+AT_ONCE = 16
 # long enough for a busy machine: the only answers that are to come too late are those held back
 REQUEST_TIMEOUT = 6.0
 RETRIES = 3
-MOST_SECONDS = 40.0
+MOST_SECONDS = 90.0
 
 # name in the table -> fault, options
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
