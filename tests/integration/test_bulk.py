@@ -25,10 +25,8 @@ STEPS: dict[str, dict[str, int]] = {
     "register in check mode": {"GET": READS},
     "register": {"GET": READS, "POST": 2},
     "register again": {"GET": READS},
-    "update in check mode": {"GET": READS},
     "update": {"GET": READS, "PUT": COUNT},
     "update again": {"GET": READS},
-    "remove in check mode": {"GET": READS},
     "remove": {"GET": READS, "DELETE": COUNT},
     "remove again": {"GET": READS},
 }
