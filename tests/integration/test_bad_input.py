@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -176,7 +177,11 @@ def place(hawkbit: HawkbitServer, tmp_path_factory: pytest.TempPathFactory) -> I
     there = {**own, "name": "bad there", "distribution_set": SET, "fleet": {"ids": IDS}, "state": "present"}
     assert run_module("hawkbit_rollout", {**there, "wait": True, "wait_interval": 0.3})["changed"]
     page, api = OtherServer(200, "text/html", PAGE), OtherServer(404, "application/json", '{"error": "no such route"}')
-    with page, api, FaultProxy(hawkbit.url) as proxy, FaultProxy(hawkbit.url, tls=True) as tls:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(page)
+        stack.enter_context(api)
+        proxy = stack.enter_context(FaultProxy(hawkbit.url))
+        tls = stack.enter_context(FaultProxy(hawkbit.url, tls=True))
         urls = {"url": proxy.url, "tls_url": tls.url, "html_url": page.url, "json_url": api.url}
         hosts = {name.replace("url", "host"): _host(url) for name, url in urls.items()}
         words = {**urls, **hosts, "files": str(files), "hawkbit_password": hawkbit.password}
