@@ -127,6 +127,7 @@ def test_every_fault_of_the_proxy_is_tried() -> None:
 
 
 # the targets' playbooks are played meanwhile: they are work, this is waiting
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("targets")
 @pytest.mark.only("newest", "oldest")
 def test_each_write_has_one_effect_whatever_the_wire_does(

@@ -30,6 +30,8 @@ TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": 
 # an example for servers that are newer than this one
 TOO_OLD = {"seed": ["Stop when the server is too old"]}
 
+# what is waited for are playbooks, which have a limit of their own each
+pytestmark = pytest.mark.timeout(900)
 each_module = pytest.mark.parametrize("module", MODULES)
 
 
