@@ -92,10 +92,12 @@ class Player:
     Args:
         folder: where inventory, variables and records go.
         binaries: the programs of one environment with ansible-core; those of this process by default.
+        seconds: how long one program may take.
     """
 
-    def __init__(self, folder: Path, binaries: Path | None = None) -> None:
+    def __init__(self, folder: Path, binaries: Path | None = None, seconds: float = SECONDS) -> None:
         self.folder = folder
+        self.seconds = seconds
         self.binaries = binaries or Path(sys.executable).parent
         folder.mkdir(parents=True, exist_ok=True)
         self.inventory = folder / "inventory.ini"
@@ -120,9 +122,7 @@ class Player:
             **more,
         }
 
-    def program(
-        self, name: str, *arguments: str | Path, seconds: float = SECONDS, **environment: str
-    ) -> tuple[int, str, str]:
+    def program(self, name: str, *arguments: str | Path, **environment: str) -> tuple[int, str, str]:
         """Run a program of the environment; return its status, stdout and stderr. One that hangs is killed."""
         process = subprocess.Popen(
             [str(self.binaries / name), *map(str, arguments)],
@@ -135,7 +135,7 @@ class Player:
             start_new_session=True,
         )
         try:
-            stdout, stderr = process.communicate(timeout=seconds)
+            stdout, stderr = process.communicate(timeout=self.seconds)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -148,7 +148,6 @@ class Player:
         playbook: Path,
         variables: Mapping[str, Any] | None = None,
         *options: str,
-        seconds: float = SECONDS,
         **environment: str,
     ) -> Run:
         """Run a playbook; variables come from a file, so that no secret of them is in the list of processes."""
@@ -157,14 +156,19 @@ class Player:
             values.write_text(json.dumps(variables or {}))
             status, stdout, stderr = self.program(
                 "ansible-playbook", "-i", self.inventory, "-e", f"@{values}", *options, playbook,
-                seconds=seconds, ANSIBLE_CALLBACKS_ENABLED="record", RECORD_FILE=str(record), **environment,
+                ANSIBLE_CALLBACKS_ENABLED="record", RECORD_FILE=str(record), **environment,
             )  # fmt: skip
             lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
         results = [result for line in lines for result in _results(json.loads(line))]
         return Run(status, stdout, stderr, results)
 
     def play_tasks(
-        self, name: str, tasks: Sequence[Mapping[str, Any]], variables: Mapping[str, Any], *options: str, **more: Any
+        self,
+        name: str,
+        tasks: Sequence[Mapping[str, Any]],
+        variables: Mapping[str, Any],
+        *options: str,
+        **environment: str,
     ) -> Run:
         """Run tasks as the only play of a playbook called `name`; the connection to hawkBit is a default."""
         playbook = self.folder / f"{name}.yml"
@@ -177,7 +181,7 @@ class Player:
             "tasks": list(tasks),
         }
         playbook.write_text(json.dumps([play], indent=2))
-        return self.play(playbook, variables, *options, **more)
+        return self.play(playbook, variables, *options, **environment)
 
 
 def _results(line: Mapping[str, Any]) -> Iterator[Result]:

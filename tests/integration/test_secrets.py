@@ -222,7 +222,7 @@ def _inventory(player: Player, hawkbit: HawkbitServer, name: str) -> dict[str, s
     source = player.folder / "x.hawkbit.yml"
     source.write_text(yaml.safe_dump(options))
     own = {"HAWKBIT_URL": hawkbit.url, "HAWKBIT_USERNAME": hawkbit.username, "HAWKBIT_PASSWORD": hawkbit.password}
-    texts = {}
+    texts: dict[str, str] = {}
     for run, more in (("inventory", {}), ("inventory, wrong password", {"HAWKBIT_PASSWORD": "wrong"})):
         status, stdout, stderr = player.program(
             "ansible-inventory", "-i", source, "--list", "-vvv", *(["--flush-cache"] if more else []), **{**own, **more}
