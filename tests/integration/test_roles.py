@@ -15,6 +15,7 @@ from integration.playing import Player, Run
 
 from servers import devices
 from servers.devices import Event, SimulatedFleet, device_ids
+from servers.fixtures import _versions
 
 if TYPE_CHECKING:
     from servers.fault_proxy import FaultProxy
@@ -92,6 +93,14 @@ class World:
             version = answer.json()["version"] if answer.status_code == 200 else ""
             count[version] = count.get(version, 0) + 1
         return count
+
+
+@pytest.fixture
+def newest(hawkbit: HawkbitServer, request: pytest.FixtureRequest) -> None:
+    """Skip a test that takes long on all releases but the newest; where they differ is tested elsewhere."""
+    versions = _versions(request.config)
+    if hawkbit.version != versions[0]:
+        pytest.skip(f"long: it runs on {versions[0]} only")
 
 
 @pytest.fixture
@@ -212,6 +221,7 @@ def test_failing_canary_is_rolled_back(world: World, monkeypatch: pytest.MonkeyP
     assert world.writes() == []
 
 
+@pytest.mark.usefixtures("newest")
 def test_devices_that_do_not_report_are_left_or_let_go(world: World) -> None:
     fleet = world.fleet("away-", 8)
     fleet.on_version("1.0", "vanish", ["away-3"])
@@ -230,6 +240,7 @@ def test_devices_that_do_not_report_are_left_or_let_go(world: World) -> None:
     assert [name for name in changed(once_more) if not name.startswith("Write the report")] == []
 
 
+@pytest.mark.usefixtures("newest")
 def test_time_that_is_over_stops_nothing(world: World) -> None:
     fleet = world.fleet("slow-", 4)
     fleet.on_version("1.0", "stall")
@@ -287,6 +298,7 @@ def test_waves_that_a_person_or_a_check_looks_at(world: World) -> None:
     assert changed(again) == []
 
 
+@pytest.mark.usefixtures("newest")
 def test_what_is_wrong_is_said_before_anything_is_written(world: World) -> None:
     """One play with a rollout for each mistake, since each playbook costs seconds."""
     world.fleet("bad-", 4)
@@ -323,7 +335,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(world: World) -> None:
             "the server refused the credentials (401); check username and password, or token.",
         ),
         "other waves": (
-            {"rollout_id": "bad-1.0"},
+            {"rollout_id": "bad-1.0", "rollout_software": {"name": "bad", "version": "1.0"}},
             "rollout_id is 'bad-1.0', a rollout that the server has with other waves or gates (all / 100 / 0",
         ),
         "other software": (
@@ -354,6 +366,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(world: World) -> None:
 SAY = {"ansible.builtin.debug": {"msg": "{{ ansible_failed_result.msg }}"}}
 
 
+@pytest.mark.usefixtures("newest")
 def test_publish_and_register_again_and_again(world: World) -> None:
     image = world.folder / "app.bin"
     image.write_bytes(b"app" * 1000)
