@@ -80,7 +80,9 @@ class Run:
 
     def must_succeed(self) -> Run:
         """Fail the test unless the playbook went through without a word of warning."""
-        assert self.status == 0, self.output
+        # the end of a long text is what reports of test runs cut off
+        refused = [f"{result.name}: {result.msg}" for result in self.results if result.status == "failed"]
+        assert self.status == 0, f"{refused}\n{self.output}"
         assert self.complaints() == [], self.output
         assert "Traceback" not in self.output
         return self
