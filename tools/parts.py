@@ -299,6 +299,7 @@ def docs(place: Place) -> None:
     )  # fmt: skip
     with (source / "conf.py").open("a", encoding="utf-8") as settings:
         settings.write("\nintersphinx_mapping = {}\nsuppress_warnings = ['ref.ref']\n")
+        settings.write("nitpick_ignore_regex = [('envvar', 'ANSIBLE_.*'), ('std:envvar', 'ANSIBLE_.*')]\n")
     place.run("bash", "build.sh", cwd=source, SPHINXOPTS="-W --keep-going")
     shutil.rmtree(site, ignore_errors=True)
     shutil.copytree(source / "build" / "html", site)

@@ -100,9 +100,9 @@ class Actions:
     def __init__(self, api: Api) -> None:
         self.api = api
 
-    def search(self, query: str) -> Iterator[Action]:
+    def search(self, query: str, limit: int | None = None) -> Iterator[Action]:
         """Yield actions of all targets, newest first. Not in 0.3.0M7."""
-        for action in self.api.pages(LIST_ACTIONS, query=query, sort="id:DESC"):
+        for action in self.api.pages(LIST_ACTIONS, query=query, sort="id:DESC", limit=limit):
             yield normalise(action)
 
     def count(self, query: str) -> int:

@@ -15,6 +15,7 @@ from .distribution_sets import DistributionSets
 from .rollouts import Rollouts
 from .rules import RULES
 from .software_modules import SoftwareModules
+from .system import System
 from .targets import Targets
 
 PLATFORM = "hawkbit"
@@ -30,6 +31,7 @@ class Hawkbit:
         self.rollouts = Rollouts(self.api, self.actions)
         self.distribution_sets = DistributionSets(self.api)
         self.software_modules = SoftwareModules(self.api)
+        self.system = System(self.api)
 
 
 def connect(task: Task) -> Hawkbit:

@@ -196,8 +196,5 @@ def _short(distribution_set: Mapping[str, Any]) -> dict[str, Any]:
 
 def in_parallel(work: Callable[[Item], Result], items: Collection[Item], workers: int) -> list[Result]:
     """Return the results in the order of the items. The first failure ends it: what has not begun never begins."""
-    pool = ThreadPoolExecutor(max_workers=workers)
-    try:
+    with ThreadPoolExecutor(max_workers=workers) as pool:
         return list(pool.map(work, items))
-    finally:
-        pool.shutdown(cancel_futures=True)

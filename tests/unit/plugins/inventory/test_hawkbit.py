@@ -492,6 +492,12 @@ def test_values_of_the_environment_are_no_templates(fake: Any, make: Any, monkey
     assert authorization(fake) == "Bearer {{1+1}}"
 
 
+def test_address_of_the_environment_is_no_template(fake: Any, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAWKBIT_URL", fake.server.url + "/{{1+1}}")
+    make()
+    assert fake.server.lines[0].startswith("GET /%7B%7B1+1%7D%7D/rest/v1/targets?")
+
+
 @pytest.mark.usefixtures("fake")
 def test_template_that_cannot_be_evaluated(failure: Callable[..., str]) -> None:
     assert failure(url="{{ no_such_variable }}").startswith(
@@ -554,6 +560,12 @@ def test_what_makes_a_new_entry(
     assert len(fake.paths) == 1
     make(**cached, **changed)
     assert (len(fake.paths) > 1) == again
+
+
+def test_entry_is_for_one_token(fake: Any, make: Any, cached: dict[str, Any]) -> None:
+    make(**cached, token="of-one-tenant")
+    make(**cached, token="of-another-tenant")
+    assert len(fake.paths) == 2
 
 
 def test_another_server_makes_a_new_entry(fake: Any, make: Any, cached: dict[str, Any]) -> None:
