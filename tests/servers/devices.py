@@ -192,7 +192,8 @@ class SimulatedFleet:
         end = time.monotonic() + timeout
         while not condition(self):
             if time.monotonic() > end:
-                raise TimeoutError(f"not within {timeout:g} s; so far: {self.summary()}")
+                trouble = [f"; {event.device}: {event.detail}" for event in self.events("error")[-1:]]
+                raise TimeoutError(f"not within {timeout:g} s; so far: {self.summary()}{''.join(trouble)}")
             time.sleep(WAIT_CHECK_SECONDS)
 
     def wait_registered(self, timeout: float = 60.0) -> None:
@@ -289,7 +290,8 @@ class SimulatedFleet:
         if device.polls == 1:
             self._note(device, "registered")
         links = {name: _path(link["href"]) for name, link in answer.get("_links", {}).items()}
-        if "configData" in links:
+        # hawkBit refuses an empty map of attributes.
+        if "configData" in links and device.attributes:
             await self._request("PUT", links["configData"], {"mode": "merge", "data": device.attributes})
             self._note(device, "attributes")
         if "cancelAction" in links:

@@ -32,11 +32,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Prepare the list of servers that ran."""
-    config.stash[RAN] = []
-
-
 def _versions(config: pytest.Config) -> list[str]:
     from servers.hawkbit import DEFAULT_VERSIONS
 
@@ -52,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which servers the result is about."""
-    for line in config.stash[RAN]:
+    for line in config.stash.get(RAN, []):
         terminalreporter.write_line(line)
 
 
@@ -70,7 +65,7 @@ def start_or_skip(version: str, config: pytest.Config, log: Path) -> HawkbitServ
         if os.environ.get(REQUIRE) == "1" and not any(can_run(other) for other in _versions(config)):
             pytest.fail(f"{REQUIRE} is set, and no hawkBit can be had. {error}", pytrace=False)
         pytest.skip(str(error))
-    config.stash[RAN].append(
+    config.stash.setdefault(RAN, []).append(
         f"hawkBit {server.version} ({server.origin}) ran on Java {server.java}, ready in {server.start_seconds:.1f} s"
     )
     return server

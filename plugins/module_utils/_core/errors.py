@@ -46,6 +46,10 @@ class FleetError(Exception):
         self.request_id = request_id
         self.result = result or {}
 
+    def __str__(self) -> str:
+        """Return the sentence as it is now: who passes an error on may have added to it."""
+        return self.msg
+
     @property
     def status(self) -> int | None:
         """HTTP status of the answer, None when there was none."""

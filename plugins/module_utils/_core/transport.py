@@ -344,6 +344,7 @@ class Transport:
             # the user has decided so: no warning with each request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self.redactor.add(*_proxy_passwords())
+        _check_proxy(self.connection.url)
         return session
 
     def authenticate(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -535,14 +536,10 @@ class _Call:
         kind: type[Unreachable] = Unreachable
         if isinstance(error, requests.exceptions.SSLError):
             return self._broken_tls(words, passage)
-        if isinstance(error, requests.exceptions.InvalidProxyURL):
-            # it may hold a password, and in what form is anybody's guess
-            return Unsupported(
-                "The address of the proxy in the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) cannot be used.",
-                http=http,
-            )
         if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-            return Unsupported(f"url is '{connection.url}', which cannot be used: {words}.", http=http)
+            return Unsupported(
+                f"{self._subject()}: url is '{connection.url}', which cannot be used: {words}.", http=http
+            )
         if not passage.sent:
             way, check = "", "url"
             if isinstance(error, requests.exceptions.ProxyError):
@@ -550,7 +547,7 @@ class _Call:
             what = f"{connection.host} cannot be reached{way} ({words}); check {check} and the network."
         elif self.deadline.passed:
             kind = _TimedOut
-            what = f"the answer of {connection.host} did not end within {connection.patience:g} seconds."
+            what = f"{connection.host} did not finish its answer within {connection.patience:g} seconds."
         elif any(isinstance(link, (requests.Timeout, urllib3.exceptions.TimeoutError)) for link in _links(error)):
             kind = _TimedOut
             what = f"{connection.host} did not answer within {connection.request_timeout:g} seconds."
@@ -635,6 +632,26 @@ def _origin(url: str) -> str:
     """Return scheme, host and port, for messages."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _check_proxy(url: str) -> None:
+    """Refuse a proxy whose address is none; requests fails on it with all kinds of exceptions."""
+    from requests.utils import get_environ_proxies, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if not proxy:
+        return
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        usable = parts.hostname and parts.port != 0 and " " not in proxy
+    except ValueError:
+        usable = False
+    if not usable:
+        # not shown: it may hold a password, and which part of it is anybody's guess
+        raise Unsupported(
+            "The address of the proxy in the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) cannot be used: "
+            "give it as http://HOST:PORT."
+        )
 
 
 def _proxy_passwords() -> Iterator[str]:

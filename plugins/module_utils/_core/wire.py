@@ -116,7 +116,7 @@ class _WatchedConnection(http.client.HTTPConnection):
 
 
 def watched_session() -> requests.Session:
-    """Return a session that takes note of its requests and keeps no cookies.
+    """Return a session that takes note of its requests, keeps no cookies and does not look at redirects.
 
     Raises:
         ImportError: requests is missing.
@@ -134,7 +134,13 @@ def watched_session() -> requests.Session:
             _watch(manager)
             return manager
 
-    session = requests.Session()
+    class Session(requests.Session):
+        def resolve_redirects(self, *_args: Any, **_kwargs: Any) -> Any:
+            # requests prepares the next request even where redirects are not to be followed: it reads the whole body
+            # for that, and fails on an address that is none
+            return iter(())
+
+    session = Session()
     session.mount("https://", Adapter())
     session.mount("http://", Adapter())
     # each request logs in by itself, and the cookie jar of requests is not safe among threads

@@ -16,6 +16,7 @@ from .rollouts import Rollouts
 from .rules import RULES
 from .software_modules import SoftwareModules
 from .system import System
+from .target_info import TargetInfo
 from .targets import Targets
 
 PLATFORM = "hawkbit"
@@ -32,6 +33,7 @@ class Hawkbit:
         self.distribution_sets = DistributionSets(self.api)
         self.software_modules = SoftwareModules(self.api)
         self.system = System(self.api)
+        self.target_info = TargetInfo(self.api)
 
 
 def connect(task: Task) -> Hawkbit:

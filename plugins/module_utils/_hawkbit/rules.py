@@ -20,6 +20,12 @@ OLD_SPELLINGS = {
     "insufficientpermission": "insufficientpermission",
 }
 
+# 1.0.4 says no more than the code.
+WORDS = {
+    "rest.param.rsqlparamsyntax": "The query cannot be parsed",
+    "rest.param.rsqlinvalidfield": "The query names a field that does not exist",
+}
+
 
 def error_code(body: Any) -> str:
     """Return hawkBit's errorCode without its prefix, in lower case and today's spelling; empty when there is none."""
@@ -47,7 +53,7 @@ def make_error(failure: Failure) -> FleetError | None:
     if not isinstance(body, dict) or not {"message", "errorCode"} & set(body):
         return None
     code = error_code(body)
-    message = str(body.get("message") or body.get("errorCode"))
+    message = str(body.get("message") or WORDS.get(code) or body.get("errorCode"))
     details = {name: body[name] for name in ("errorCode", "exceptionClass", "info", "parameters") if name in body}
     kind = _kind(failure.status, code)
     text = f"Cannot {failure.operation.title}: {message}"
