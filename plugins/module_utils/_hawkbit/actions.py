@@ -22,16 +22,20 @@ from urllib.parse import unquote
 from .._core.deployment import ABORTED, FAILED, PENDING, RUNNING, SUCCEEDED, UNKNOWN, Device
 from .._core.errors import FleetError, Unreachable
 from .._core.transport import NOT_DONE, reads, writes
-from .api import LIST_ACTIONS, PAGE, PARALLEL, ROOT, Api
+from . import rsql
+from .api import LIST_ACTIONS, MODERN, PAGE, PARALLEL, ROOT, SEED, Api
 
 OF_TARGET = reads("list actions of target", "GET", f"{ROOT}/targets/{{controller_id}}/actions")
 READ = reads("read action", "GET", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}")
 HISTORY = reads("read history of action", "GET", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}/status")
 CANCEL = writes("cancel action", "DELETE", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}")
+FORCE = writes("switch action to forced", "PUT", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}")
+CONFIRM = writes("answer for action", "PUT", f"{ROOT}/targets/{{controller_id}}/actions/{{action_id}}/confirmation")
 
 ENDINGS = {"finished": SUCCEEDED, "error": FAILED, "canceled": ABORTED}
 # Active, but the device has not asked for it yet, or may not start.
-NOT_STARTED = frozenset({"running", "scheduled", "wait_for_confirmation"})
+WAITS_FOR_CONFIRMATION = "wait_for_confirmation"
+NOT_STARTED = frozenset({"running", "scheduled", WAITS_FOR_CONFIRMATION})
 
 
 @dataclass(frozen=True)
@@ -192,20 +196,79 @@ class Actions:
         lines = [f"{entry.get('type')}: {text}" for entry in reversed(entries) for text in entry["messages"]]
         return message, "\n".join(lines) or None
 
+    def get(self, controller_id: str, action_id: int) -> Action | None:
+        """Return one action of a target, None when the target has none of that id."""
+        values = {"controller_id": controller_id, "action_id": action_id}
+        answer = self.api.transport.send(READ, values=values, accept=(404,), shape=dict)
+        return None if answer.status == 404 else normalise(answer.data)
+
+    def active(self, controller_ids: Iterable[str]) -> Iterator[Action]:
+        """Yield the active actions of targets."""
+        if self.api.generation == SEED:
+            with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+                for actions in pool.map(lambda i: list(self.of_target(i)), controller_ids):
+                    yield from (action for action in actions if action.active)
+            return
+        active = self.active_query
+        for part in rsql.any_of("target.controllerid", controller_ids):
+            yield from self.search(rsql.both(active, part))
+
+    @property
+    def active_query(self) -> str:
+        """The query for active actions, from 0.3.0M8 on."""
+        return "active==true" if self.api.generation == MODERN else "status==pending"
+
     def cancel(self, actions: Iterable[Action]) -> None:
         """Ask the devices to give up; an action that is cancelled or over already is left alone."""
+        self._each(self._cancel_one, actions)
+
+    def force_cancel(self, actions: Iterable[Action]) -> None:
+        """End actions without asking the devices, which is only possible after they have been asked."""
+        self._each(self._force_cancel_one, actions)
+
+    def force(self, actions: Iterable[Action]) -> None:
+        """Switch actions to forced."""
+        self._each(self._force_one, actions)
+
+    def confirm(self, actions: Iterable[Action], confirmation: str, code: int | None, details: list[str]) -> None:
+        """Answer C(confirmed) or C(denied) for actions that wait for confirmation. From 0.8 on."""
+        body = {"confirmation": confirmation, "details": details, **({} if code is None else {"code": code})}
+        self._each(lambda action: self._confirm_one(action, body), actions)
+
+    def _each(self, work: Callable[[Action], None], actions: Iterable[Action]) -> None:
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            for _done in pool.map(self._cancel_one, list(actions)):
+            for _done in pool.map(work, list(actions)):
                 pass
 
     def _cancel_one(self, action: Action) -> None:
-        def read_back() -> Any:
-            answer = self.api.transport.send(READ, values=_path(action), accept=(404,), shape=dict)
-            gone = answer.status == 404 or answer.data.get("type") == "cancel"
-            return {} if gone or not normalise(answer.data).active else NOT_DONE
-
         # 405: cancelled or over already; 404: the target is gone
-        self.api.transport.send(CANCEL, values=_path(action), accept=(404, 405), read_back=read_back)
+        self._end(action, {}, lambda found: found is None or found.type == "cancel" or not found.active)
+
+    def _force_cancel_one(self, action: Action) -> None:
+        if action.type != "cancel":
+            self._cancel_one(action)
+        self._end(action, {"force": "true"}, lambda found: found is None or not found.active)
+
+    def _end(self, action: Action, query: dict[str, str], done: Callable[[Action | None], bool]) -> None:
+        def read_back() -> Any:
+            return {} if done(self.get(action.controller_id, action.id)) else NOT_DONE
+
+        self.api.transport.send(CANCEL, values=_path(action), query=query, accept=(404, 405), read_back=read_back)
+
+    def _force_one(self, action: Action) -> None:
+        def read_back() -> Any:
+            found = self.get(action.controller_id, action.id)
+            return {} if found is not None and found.force_type == "forced" else NOT_DONE
+
+        self.api.transport.send(FORCE, values=_path(action), json={"forceType": "forced"}, read_back=read_back)
+
+    def _confirm_one(self, action: Action, body: dict[str, Any]) -> None:
+        def read_back() -> Any:
+            found = self.get(action.controller_id, action.id)
+            return {} if found is None or found.native_state != WAITS_FOR_CONFIRMATION else NOT_DONE
+
+        # 410: over already; 404: not waiting any more
+        self.api.transport.send(CONFIRM, values=_path(action), json=body, accept=(410,), read_back=read_back)
 
 
 def _path(action: Action) -> dict[str, Any]:

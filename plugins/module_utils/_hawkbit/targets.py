@@ -159,6 +159,13 @@ class Targets:
             error.result.setdefault("changed", bool(written))
             raise
 
+    def request_attributes(self, controller_ids: Iterable[str]) -> None:
+        """Have devices send their attributes once more; asking twice does no harm."""
+        body = {"requestAttributes": True}
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            for _done in pool.map(lambda controller_id: self._update(controller_id, body), controller_ids):
+                pass
+
     def _create(self, bodies: list[dict[str, Any]]) -> None:
         ids = [body["controllerId"] for body in bodies]
 
