@@ -22,6 +22,7 @@ MAX_KEY = 128
 MAX_VALUE = 4000
 # Not even encoded do they get through in an address.
 NOT_IN_KEYS = "/\\;%"
+MARKS = " ".join(NOT_IN_KEYS)
 
 
 @dataclass
@@ -158,9 +159,7 @@ def check(metadata: Mapping[str, Any] | None, absent: Iterable[str] | None, of: 
 
 def _checked(label: str, key: Any, value: Any) -> str:
     if not isinstance(key, str) or not key or key != key.strip() or any(mark in key for mark in NOT_IN_KEYS):
-        raise InvalidInput(
-            f"{label} has the key '{key}': give text without blanks at the ends and without {' '.join(NOT_IN_KEYS)}."
-        )
+        raise InvalidInput(f"{label} has the key '{key}': give text without blanks at the ends and without {MARKS}.")
     if len(key) > MAX_KEY:
         raise InvalidInput(f"{label} has a key of {len(key)} characters: {MAX_KEY} is the most.")
     if isinstance(value, bool):
@@ -183,6 +182,9 @@ def plan(
         wanted: what is to be there, as C(check) returns it.
         absent: keys that are not to be there.
         purge: whether all other keys are to go.
+
+    Raises:
+        InvalidInput: a key cannot be removed.
     """
     wanted = wanted or {}
     result = MetadataPlan(
@@ -191,6 +193,12 @@ def plan(
     )
     gone = set(found) - set(wanted) if purge else set(found) & set(absent or ())
     result.delete = sorted(gone)
+    for key in result.delete:
+        if any(mark in key for mark in NOT_IN_KEYS):
+            raise InvalidInput(
+                f"metadata has the key '{key}', which hawkBit cannot be asked to remove: keys with {MARKS} in them "
+                "cannot stand in an address."
+            )
     result.before = {key: found[key] for key in (*result.update, *result.delete)}
     return result
 
