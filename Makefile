@@ -12,19 +12,19 @@ ARGS ?=
 KEEP_GOING ?=
 
 CHECK := .venv/bin/python tools/check.py $(if $(KEEP_GOING),--keep-going)
-CHECKS := ruff shellcheck mypy changelog ansible-lint docs-lint sanity artifact units integration molecule demo bench docs
+CHECKS := ruff shellcheck mypy changelog ansible-lint docs-lint sanity artifact units integration molecule releases demo bench docs
 
 .PHONY: help test test-all lint format importer requirements clean venv $(CHECKS)
 
 help:
 	@echo "make demo        roll two versions out to a simulated fleet on a real hawkBit"
 	@echo "make test        every check"
-	@echo "make test-all    every check, and the tests on every supported ansible-core"
+	@echo "make test-all    every check, and the tests on every supported hawkBit and ansible-core"
 	@echo "make lint        the checks that start no server and take seconds"
 	@echo "make bench       the benchmarks"
 	@echo "make docs        the documentation's site, in docs/build"
 	@echo
-	@echo "make CHECK       one check: ruff shellcheck mypy changelog ansible-lint docs-lint sanity artifact units integration molecule"
+	@echo "make CHECK       one check: ruff shellcheck mypy changelog ansible-lint docs-lint sanity artifact units integration molecule releases"
 	@echo "make format      bring the Python code into shape"
 	@echo "make venv        only make the environment, in .venv"
 	@echo "make clean       remove all that these commands have made"

@@ -5,7 +5,7 @@
     python tools/check.py ruff mypy             several, with a table at the end
     python tools/check.py lint                  all that start no server
     python tools/check.py test                  all
-    python tools/check.py test-all              all, and the tests on every ansible-core of the matrix
+    python tools/check.py test-all              all, and the tests on more hawkBits and on every ansible-core
     python tools/check.py units@2.20.10-py3.12  one check on one of these
 
 Several checks run in two lanes, one with servers and one without, and stop at the first that fails (--keep-going: run
@@ -194,6 +194,7 @@ def _names(words: Sequence[str]) -> list[str]:
         else:
             names.append(word)
         if word == "test-all":
+            names.append(parts.RELEASES.name)
             own = cores.own()
             names += [f"{name}@{core.name}" for core in cores.MATRIX if core != own for name in parts.ON_EVERY_CORE]
     return names

@@ -21,6 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "tests" / "servers" / "demo.py"
 BENCH = ROOT / "tests" / "bench" / "run.py"
 
+# a newer Java than the tests have otherwise, where tests/servers/hawkbit.py looks for it
+JAVA_REQUIREMENTS = "tools/requirements-java21.txt"
+MORE_JAVA = ROOT / ".cache" / "java-21"
+# the tests that tell whether a release is one of those that work
+ON_EVERY_RELEASE = ("test_targets.py", "test_inventory_hawkbit.py", "test_bulk.py")
+
 # what a program gets for stopping its servers after Ctrl-C
 SHUT_DOWN_SECONDS = 25
 
@@ -254,22 +260,27 @@ def artifact(place: Place) -> None:
     )  # fmt: skip
 
 
-def _pytest(place: Place, folder: str, *more: str) -> None:
-    """Run the tests in `folder`, or those that the person names."""
+def _pytest(place: Place, tests: Sequence[str], *more: str) -> None:
+    """Run these tests, or those that the person names."""
     named = any((ROOT / argument.partition("::")[0]).exists() for argument in place.arguments)
-    tests = () if named else (folder,)
-    place.run(place.program("python"), "-m", "pytest", *tests, *more, *place.arguments, cwd=ROOT)
+    place.run(place.program("python"), "-m", "pytest", *(() if named else tests), *more, *place.arguments, cwd=ROOT)
 
 
 def units(place: Place) -> None:
     """Run the unit tests; with the ansible-core of .venv also those of the servers, and measure what they cover."""
     more = ["--ignore=tests/unit/servers"] if place.core else ["--cov", "--cov-report=term"]
-    _pytest(place, "tests/unit", *more)
+    _pytest(place, ["tests/unit"], *more)
 
 
 def integration(place: Place) -> None:
     """Run the modules, the inventory plugin and the roles against running servers."""
-    _pytest(place, "tests/integration")
+    _pytest(place, ["tests/integration"])
+
+
+def releases(place: Place) -> None:
+    """Run the modules and the inventory plugin on the releases of hawkBit that are not in `make test`."""
+    place.run("tools/venv", "--any", sys.executable, MORE_JAVA, JAVA_REQUIREMENTS, cwd=ROOT)
+    _pytest(place, [f"tests/integration/{name}" for name in ON_EVERY_RELEASE], "--hawkbit=more")
 
 
 def molecule(place: Place) -> None:
@@ -339,5 +350,6 @@ CHECKS = (
 )
 ON_EVERY_CORE = ("sanity", "units", "integration")
 LINTS = ("ruff", "format", "shellcheck", "changelog", "mypy", "ansible-lint", "docs-lint")
-OTHERS = (Part("demo", demo), Part("bench", bench), Part("docs", docs))
+RELEASES = Part("releases", releases, servers=True)
+OTHERS = (RELEASES, Part("demo", demo), Part("bench", bench), Part("docs", docs))
 BY_NAME = {part.name: part for part in CHECKS + OTHERS}

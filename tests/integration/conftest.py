@@ -79,6 +79,7 @@ def variables(hawkbit: HawkbitServer) -> dict[str, Any]:
         "hawkbit_password": hawkbit.password,
         "hawkbit_reader": hawkbit.reader,
         "hawkbit_reader_password": hawkbit.reader_password,
+        "hawkbit_enforces_permissions": hawkbit.enforces_permissions,
         "hawkbit_generation": GENERATIONS[hawkbit.generation],
         "security_token": secrets.token_urlsafe(32),
         "hostile_text": 'Gerät "1" {{ 7 * 7 }} \'; $(id) 100 %',

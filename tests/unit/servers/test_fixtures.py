@@ -69,6 +69,13 @@ def _pytest(*arguments: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def test_releases_that_are_not_among_the_default() -> None:
+    status, output = _pytest("--hawkbit=more", "-k", "test_proxy")
+    assert status == 0, output
+    assert "hawkBit 1.1.0 (release) ran" in output
+    assert "hawkBit 0.3.0 (release) ran" in output
+
+
 def test_every_version_in_turn() -> None:
     status, output = _pytest("--hawkbit=1.0.4,0.9.0")
     assert status == 0, output

