@@ -10,6 +10,7 @@ from typing import Any
 
 from .._core.errors import AuthFailed, Conflict, FleetError, InvalidInput, NotFound, QuotaExceeded, Rejected
 from .._core.transport import Failure, Rules
+from . import permissions
 
 PREFIX = "hawkbit.server.error."
 # Releases up to 0.8 spell some codes wrongly; compared in lower case.
@@ -58,7 +59,8 @@ def make_error(failure: Failure) -> FleetError | None:
     if kind is QuotaExceeded:
         text += " This is a limit of the server, so waiting does not help."
     elif kind is AuthFailed:
-        text += " The user lacks a permission."
+        needed = permissions.needed(failure.operation)
+        text += f" The user lacks a permission: this needs {needed}." if needed else " The user lacks a permission."
     return kind(f"{text} (HTTP {failure.status})", message=message, details=details, http=failure.http)
 
 

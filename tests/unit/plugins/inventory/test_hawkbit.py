@@ -24,7 +24,7 @@ PLUGIN = ROOT / "plugins" / "inventory" / "hawkbit.py"
 OVERDUE = "lastcontrollerrequestat=le=${overdue_ts}"
 ASSIGNED = "assignedds.name==*"
 FORBIDDEN = (403, {"errorCode": "hawkbit.server.error.x", "message": "Insufficient Permission"})
-NO_TAGS = "Cannot list target tags: Insufficient Permission. The user lacks a permission. (HTTP 403)"
+NO_TAGS = "Cannot list target tags: Insufficient Permission. The user lacks a permission: this needs READ_TARGET. (HTTP 403)"
 WISHES = "controller_id, name, ip_address, address, attributes.KEY or metadata.KEY"
 NO_GROUP = "which cannot be the name of a group: use letters, digits and underscores"
 BOTH = (
@@ -140,8 +140,12 @@ def test_variables_of_a_target_of_which_all_is_known(fake: Any, make: Any) -> No
 def test_server_that_lists_no_poll_status_is_asked_who_is_overdue(fake: Any, make: Any) -> None:
     fake.targets = [polled("d1", None), polled("d2", None), target("d3")]
     fake.queries = {OVERDUE: ["d2"]}
-    made = make(group_by=["online"])
-    assert made.groups == {"hawkbit_online": ["d1"], "hawkbit_offline": ["d2", "d3"]}
+    made = make(group_by=["online", "overdue"])
+    assert made.groups == {
+        "hawkbit_online": ["d1"],
+        "hawkbit_offline": ["d2", "d3"],
+        "hawkbit_overdue": ["d2"],
+    }
     assert fake.asked == [None, OVERDUE]
 
 
