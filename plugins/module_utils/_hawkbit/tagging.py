@@ -131,7 +131,7 @@ class Tagging(Generic[Id]):
             return result
         self._check(meant)
         # a tag that does not exist is absent already
-        named = {name for one in meant for name in (*(one.tags or ()), *one.absent)} & self.names.keys()
+        named = {name for one in meant for names in (one.tags or (), one.absent) for name in names} & self.names.keys()
         relevant = sorted(self.names if any(wish.purge for wish in meant) else named)
         there = {wish.member for wish in meant if not wish.new}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
