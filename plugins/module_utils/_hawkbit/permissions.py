@@ -32,7 +32,6 @@ _RULES = (
     (r"targettypes", "{}_TARGET", "{}_TARGET_TYPE"),
     (r"target", "{}_TARGET", "{}_TARGET"),
     (r"distributionsets/[^/]+/assignedTargets", "[]_TARGET", "[]_TARGET"),
-    (r"softwaremodules/[^/]+/artifacts/[^/]+/download", "DOWNLOAD_REPOSITORY_ARTIFACT", "READ_SOFTWARE_MODULE_ARTIFACT"),
     (r"softwaremoduletypes", "{}_REPOSITORY", "{}_SOFTWARE_MODULE_TYPE"),
     (r"softwaremodules/[^/]+/", "[]_REPOSITORY", "[]_SOFTWARE_MODULE"),
     (r"softwaremodules", "{}_REPOSITORY", "{}_SOFTWARE_MODULE"),

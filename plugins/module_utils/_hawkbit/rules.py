@@ -59,8 +59,7 @@ def make_error(failure: Failure) -> FleetError | None:
     if kind is QuotaExceeded:
         text += " This is a limit of the server, so waiting does not help."
     elif kind is AuthFailed:
-        needed = permissions.needed(failure.operation)
-        text += f" The user lacks a permission: this needs {needed}." if needed else " The user lacks a permission."
+        text += f" The user lacks {permissions.needed(failure.operation) or 'a permission'}."
     return kind(f"{text} (HTTP {failure.status})", message=message, details=details, http=failure.http)
 
 

@@ -24,7 +24,7 @@ PLUGIN = ROOT / "plugins" / "inventory" / "hawkbit.py"
 OVERDUE = "lastcontrollerrequestat=le=${overdue_ts}"
 ASSIGNED = "assignedds.name==*"
 FORBIDDEN = (403, {"errorCode": "hawkbit.server.error.x", "message": "Insufficient Permission"})
-NO_TAGS = "Cannot list target tags: Insufficient Permission. The user lacks a permission: this needs READ_TARGET. (HTTP 403)"
+NO_TAGS = "Cannot list target tags: Insufficient Permission. The user lacks READ_TARGET. (HTTP 403)"
 WISHES = "controller_id, name, ip_address, address, attributes.KEY or metadata.KEY"
 NO_GROUP = "which cannot be the name of a group: use letters, digits and underscores"
 BOTH = (

@@ -60,7 +60,7 @@ def test_a_configuration_of_which_only_a_part_is_shown_proves_nothing(client: Cl
         with pytest.raises(AuthFailed) as caught:
             _generation = client(server.url).api.generation
         assert caught.value.msg == (
-            "Cannot list actions: Insufficient Permission. The user lacks a permission: this needs READ_TARGET. (HTTP 403)"
+            "Cannot list actions: Insufficient Permission. The user lacks READ_TARGET. (HTTP 403)"
         )
 
 

@@ -106,8 +106,7 @@ def test_what_has_no_code_has_none(data: Any) -> None:
         (
             403,
             body("insufficientPermission", "Insufficient Permission"),
-            "Cannot create targets: Insufficient Permission. The user lacks a permission: this needs CREATE_TARGET. "
-                "(HTTP 403)",
+            "Cannot create targets: Insufficient Permission. The user lacks CREATE_TARGET. (HTTP 403)",
         ),
         (
             429,
