@@ -76,9 +76,19 @@ options:
       - V(installed_distribution_set) and V(assigned_distribution_set) make groups such as
         C(hawkbit_installed_distribution_set_gateway_os_2_1), and gather the sets.
       - V(online) makes the groups C(hawkbit_online) and C(hawkbit_offline).
+      - V(overdue) makes the group C(hawkbit_overdue) of the targets that have polled before, but not in time. Unlike
+        C(hawkbit_offline) it holds none that never polled.
     type: list
     elements: str
-    choices: [update_status, target_type, group, tag, installed_distribution_set, assigned_distribution_set, online]
+    choices:
+      - update_status
+      - target_type
+      - group
+      - tag
+      - installed_distribution_set
+      - assigned_distribution_set
+      - online
+      - overdue
     default: []
   group_prefix:
     description: Begins the names of the groups that O(group_by) makes.
@@ -333,6 +343,10 @@ class InventoryModule(FleetInventory):
                 online = variables["fleet_online"]
                 if online is not None:
                     yield (self._group("online" if online else "offline"),)
+            elif choice == "overdue":
+                # who has polled and is not online any more
+                if variables["fleet_online"] is False and variables["fleet_last_seen"] is not None:
+                    yield (self._group("overdue"),)
             elif choice == "group":
                 path = [part for part in (variables["hawkbit_group"] or "").split("/") if part]
                 if path:
