@@ -15,23 +15,40 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import Conflict, FleetError, InvalidInput
+from .._core.errors import Conflict, FleetError, InvalidInput, Unsupported
 from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
-from .api import PARALLEL, ROOT, Api
+from .api import MODERN, PARALLEL, ROOT, Api
+from .named import target_types
 
 LIST = reads("list targets", "GET", f"{ROOT}/targets")
 READ = reads("read target", "GET", f"{ROOT}/targets/{{controller_id}}")
 CREATE = writes("create targets", "POST", f"{ROOT}/targets")
 UPDATE = writes("update target", "PUT", f"{ROOT}/targets/{{controller_id}}")
 DELETE = writes("delete target", "DELETE", f"{ROOT}/targets/{{controller_id}}")
+# An update does not change the group.
+SET_GROUP = writes("set group of targets", "PUT", f"{ROOT}/targetgroups/assigned")
+CLEAR_GROUP = writes("take targets out of their groups", "DELETE", f"{ROOT}/targetgroups/assigned")
 
 # The server takes any number in one request and all or none of them; smaller ones keep a repeat cheap.
 CREATE_CHUNK = 500
 # option -> field of the API
 FIELDS = {"name": "name", "description": "description", "address": "address"}
-LENGTHS = {"controller_id": 256, "name": 128, "description": 512, "address": 512, "security_token": 128}
+LENGTHS = {
+    "controller_id": 256,
+    "name": 128,
+    "description": 512,
+    "address": 512,
+    "security_token": 128,
+    "group": 256,
+}
+# What takes the type from a target.
+NO_TYPE = -1
+# What stands in a request for a field that is absent from the answer; an empty text for the others.
+EMPTY = {"targetType": NO_TYPE}
+# Not even encoded do they get through in an address.
+_UNREACHABLE = re.compile(r"[/\\;%]|^\.{1,2}$")
 HIDDEN_FIELD = "securityToken"
 HIDDEN = "(not shown)"
 _MARKUP = re.compile(r"<[^>]+>")
@@ -43,6 +60,8 @@ class TargetPlan(Plan):
 
     create_bodies: list[dict[str, Any]] = field(default_factory=list)
     update_bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    """Ids of existing targets by the group that they come to; the empty one for none."""
 
     def summary(self) -> dict[str, list[str]]:
         """Return the ids that are created, updated and removed."""
@@ -84,50 +103,111 @@ class Targets:
         """Return the targets among these ids that exist, by id."""
         return {controller_id: without_secret(item) for controller_id, item in self._find_raw(controller_ids).items()}
 
-    def plan_present(self, wanted: list[Mapping[str, Any]], overwrite_token: bool = False) -> TargetPlan:
+    def find_with_secrets(self, controller_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The same, with their security tokens as far as the user may see them."""
+        return self._find_raw(controller_ids)
+
+    def type_ids(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the ids of target types by name or key; the empty name stands for none.
+
+        Raises:
+            InvalidInput: there is no such type; the message lists what there is.
+            Unsupported: this release has no target types.
+        """
+        types = target_types(self.api)
+        found: dict[str, int] = {}
+        for name in names:
+            if not name:
+                found[name] = NO_TYPE
+                continue
+            one = types.find(name)
+            if one is None:
+                # few have a key, and 0.3.0 cannot be asked for it
+                keyed = (item for item in self.api.pages(types.list_operation) if item.get("key") == name)
+                one = next(keyed, None) or types.require(name, "target_type")
+            found[name] = int(one["id"])
+        return found
+
+    def require_groups(self) -> None:
+        """Refuse where targets cannot be put into groups.
+
+        Raises:
+            Unsupported: this release has no groups.
+        """
+        if self.api.generation != MODERN:
+            raise Unsupported("group needs hawkBit 0.10 or newer: leave it out, or use tags.")
+
+    def plan_present(
+        self,
+        wanted: list[Mapping[str, Any]],
+        overwrite_token: bool = False,
+        *,
+        found: Mapping[str, Mapping[str, Any]] | None = None,
+        types: Mapping[str, int] | None = None,
+        more: Mapping[str, Change] | None = None,
+    ) -> TargetPlan:
         """Plan to make targets as wanted.
 
         Args:
-            wanted: C(controller_id) and what else is given of name, description, address, security_token.
+            wanted: C(controller_id) and what else is given of name, description, address, security_token, target_type
+                and group.
             overwrite_token: whether existing targets get the token as well.
+            found: those of them that exist, from C(find_with_secrets); read if not given.
+            types: ids of the target types that are wanted, from C(type_ids).
+            more: what else changes of a target, for the diff.
         """
         check(wanted)
-        found = self._find_raw(item["controller_id"] for item in wanted)
+        if found is None:
+            found = self._find_raw(item["controller_id"] for item in wanted)
         plan = TargetPlan()
         for item in wanted:
             controller_id = item["controller_id"]
-            body = {FIELDS[name]: item[name] for name in FIELDS if item.get(name) is not None}
-            token = item.get("security_token")
+            also = (more or {}).get(controller_id, Change(controller_id))
+            # the server cuts blanks off the ends too
+            texts = {name: item[name].strip() for name in FIELDS if item.get(name) is not None}
+            token = (item.get("security_token") or "").strip()
+            group = None if item.get("group") is None else item["group"].strip()
+            type_name = item.get("target_type")
+            type_id = None if type_name is None else (types or {})[type_name]
             present = found.get(controller_id)
             if present is None:
-                shown = {"name": controller_id, **body, **({"security_token": HIDDEN} if token else {})}
-                plan.create.append(Change(controller_id, after=shown))
-                secret = {HIDDEN_FIELD: token} if token else {}
-                plan.create_bodies.append({"controllerId": controller_id, "name": controller_id, **body, **secret})
+                body = {FIELDS[name]: text for name, text in texts.items()}
+                shown = {"name": controller_id, **texts}
+                if token:
+                    body[HIDDEN_FIELD], shown["security_token"] = token, HIDDEN
+                if group:
+                    body["group"] = shown["group"] = group
+                if type_name:
+                    body["targetType"], shown["target_type"] = type_id, type_name
+                plan.create.append(Change(controller_id, after={**shown, **also.after}))
+                plan.create_bodies.append({"controllerId": controller_id, "name": controller_id, **body})
                 continue
             # an empty field is absent from the answer
-            change = {name: value for name, value in body.items() if (present.get(name) or "") != value}
-            before = {name: present.get(name) for name in change}
-            after: dict[str, Any] = dict(change)
+            changed = [name for name, text in texts.items() if (present.get(FIELDS[name]) or "") != text]
+            body = {FIELDS[name]: texts[name] for name in changed}
+            before = {name: present.get(FIELDS[name]) for name in changed}
+            after: dict[str, Any] = {name: texts[name] for name in changed}
             if token and overwrite_token and present.get(HIDDEN_FIELD) != token:
-                change[HIDDEN_FIELD] = token
+                body[HIDDEN_FIELD] = token
                 before["security_token"], after["security_token"] = HIDDEN, f"{HIDDEN}, changed"
-            if change:
+            if type_id is not None and present.get("targetType", NO_TYPE) != type_id:
+                body["targetType"] = type_id
+                before["target_type"], after["target_type"] = present.get("targetTypeName"), type_name or None
+            if group is not None and (present.get("group") or "") != group:
+                plan.groups.setdefault(group, []).append(controller_id)
+                before["group"], after["group"] = present.get("group"), group or None
+            if body:
+                plan.update_bodies[controller_id] = body
+            before, after = {**before, **also.before}, {**after, **also.after}
+            if before or after:
                 plan.update.append(Change(controller_id, before, after))
-                plan.update_bodies[controller_id] = change
         return plan
 
     def plan_absent(self, controller_ids: list[str]) -> TargetPlan:
         """Plan to remove targets."""
         check([{"controller_id": controller_id} for controller_id in controller_ids])
         found = self.find(controller_ids)
-        return TargetPlan(
-            delete=[
-                Change(controller_id, before=_shown(found[controller_id]))
-                for controller_id in controller_ids
-                if controller_id in found
-            ]
-        )
+        return TargetPlan(delete=removal(found[one] for one in controller_ids if one in found))
 
     def apply(self, plan: TargetPlan) -> None:
         """Carry out a plan: creates in bulk, updates and removals a few at a time (the API has no bulk for them).
@@ -150,6 +230,9 @@ class Targets:
                 bodies = plan.create_bodies[start : start + CREATE_CHUNK]
                 self._create(bodies)
                 written += [body["controllerId"] for body in bodies]
+            for group, ids in plan.groups.items():
+                self._set_group(group, ids)
+                written += ids
             with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
                 for _done in pool.map(update, plan.update_bodies.items()):
                     pass
@@ -185,18 +268,34 @@ class Targets:
                 self._create(rest)
             for body in bodies:
                 if body["controllerId"] in found:
-                    self._update(body["controllerId"], {k: v for k, v in body.items() if k != "controllerId"})
+                    self._update(
+                        body["controllerId"], {k: v for k, v in body.items() if k not in ("controllerId", "group")}
+                    )
+                    if "group" in body:
+                        self._set_group(body["group"], [body["controllerId"]])
 
     def _update(self, controller_id: str, body: dict[str, Any]) -> None:
         def read_back() -> Any:
             target = self.get(controller_id, with_secret=True) or {}
             # a token that the user may not see cannot be compared: setting it again does no harm
-            same = all((target.get(name) or "") == value for name, value in body.items())
+            same = all((target.get(name) or EMPTY.get(name, "")) == value for name, value in body.items())
             return without_secret(target) if same else NOT_DONE
 
         self.api.transport.send(
             UPDATE, values={"controller_id": controller_id}, json=body, shape=dict, read_back=read_back
         )
+
+    def _set_group(self, group: str, controller_ids: list[str]) -> None:
+        """Put existing targets into a group, the empty one for none; the server ignores ids that it does not know."""
+        operation = SET_GROUP if group else CLEAR_GROUP
+        for start in range(0, len(controller_ids), CREATE_CHUNK):
+            ids = controller_ids[start : start + CREATE_CHUNK]
+
+            def read_back(ids: list[str] = ids) -> Any:
+                found = self.find(ids).values()
+                return {} if all((target.get("group") or "") == group for target in found) else NOT_DONE
+
+            self.api.transport.send(operation, query={"group": group or None}, json=ids, read_back=read_back)
 
     def _delete(self, controller_id: str) -> None:
         def read_back() -> Any:
@@ -236,7 +335,7 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
         controller_id = item["controller_id"]
         if not controller_id or re.search(r"\s", controller_id):
             raise InvalidInput(f"controller_id is '{controller_id}': give 1 to 256 characters without blanks.")
-        if re.search(r"[/\\;%]", controller_id) or controller_id in (".", ".."):
+        if _UNREACHABLE.search(controller_id):
             raise InvalidInput(
                 f"controller_id is '{controller_id}': hawkBit cannot be asked for ids with / \\ ; or % in them, nor "
                 "for . and .., so give another one."
@@ -250,7 +349,7 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
                 continue
             if len(value) > most:
                 raise InvalidInput(f"{name} of '{controller_id}' is {len(value)} characters long: {most} is the most.")
-            if value == "" and name in ("name", "security_token"):
+            if not value.strip() and name in ("name", "security_token"):
                 raise InvalidInput(f"{name} of target '{controller_id}' is empty: give at least one character.")
             if name != "address" and _MARKUP.search(value):
                 raise InvalidInput(
@@ -258,5 +357,20 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
                 )
 
 
-def _shown(target: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: target[field] for name, field in FIELDS.items() if target.get(field)}
+def removal(targets: Iterable[Mapping[str, Any]]) -> list[Change]:
+    """Return the part of a plan that removes existing targets.
+
+    Raises:
+        InvalidInput: one of them has an id that hawkBit cannot be asked to remove.
+    """
+    changes = []
+    for target in targets:
+        controller_id = target["controllerId"]
+        if _UNREACHABLE.search(controller_id):
+            raise InvalidInput(
+                f"hawkBit cannot be asked to remove target '{controller_id}': ids with / \\ ; or % in them, and . and "
+                ".., cannot stand in an address. Have the query leave it out."
+            )
+        shown = {name: target[field] for name, field in FIELDS.items() if target.get(field)}
+        changes.append(Change(controller_id, before=shown or {"name": controller_id}))
+    return changes
