@@ -63,7 +63,7 @@ class World:
             "rollout_software": {"name": name, "version": version},
             "rollout_publish": {"modules": [module]},
             "rollout_fleet": {"query": f"controllerid=={name}-*"},
-            "rollout_wait_timeout": 60,
+            "rollout_wait_timeout": 150,
             "rollout_wait_interval": 0.3,
             "rollout_report": {kind: str(self.folder / f"{name}-{version}.{kind}") for kind in ("json", "html")},
             **more,
