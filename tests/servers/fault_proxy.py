@@ -22,7 +22,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,7 @@ from yarl import URL
 from servers._loop import LoopThread
 from servers._process import end_signal
 
-__all__ = ["FAULTS", "Fault", "FaultProxy", "Record"]
+__all__ = ["FAULTS", "REFUSALS", "Fault", "FaultProxy", "Record"]
 
 CAP = 64 * 1024
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -73,6 +73,13 @@ FAULTS: dict[str, dict[str, Any]] = {
     "empty": {},
     "wrong_type": {},
     "slow": {"delay": 5.0},
+}
+# What makes a server refuse a request. "altered" changes the request on its way, so that the server's own answer comes
+# back: another method, path, query, body, other headers (null removes one), or the whole request twice, of which the
+# client sees the second answer. "answer" makes up what this server cannot be brought to say.
+REFUSALS: dict[str, dict[str, Any]] = {
+    "altered": {"as_method": None, "as_path": None, "query": None, "body": None, "headers": {}, "twice": False},
+    "answer": {"status": 409, "body": {}},
 }
 # Faults without the option that always let the server act.
 ALWAYS_ACTED = frozenset({"reset_after", "cut_body", "html", "empty", "wrong_type", "slow"})
@@ -177,12 +184,13 @@ class Fault:
     hits: int = 0
 
     def __post_init__(self) -> None:
-        if self.fault not in FAULTS:
-            raise ValueError(f"no such fault: {self.fault!r}; there are {', '.join(FAULTS)}")
-        unknown = set(self.options) - set(FAULTS[self.fault])
+        known = {**FAULTS, **REFUSALS}
+        if self.fault not in known:
+            raise ValueError(f"no such fault: {self.fault!r}; there are {', '.join(known)}")
+        unknown = set(self.options) - set(known[self.fault])
         if unknown:
             raise ValueError(f"fault {self.fault} has no option {', '.join(sorted(unknown))}")
-        self.options = FAULTS[self.fault] | self.options
+        self.options = known[self.fault] | self.options
         if self.path is not None:
             re.compile(self.path)
 
@@ -220,6 +228,9 @@ class _Answer:
 def _answer(rule: Fault) -> _Answer | None:
     """The made-up answer of a fault; None for the faults that have none."""
     name, options = rule.fault, rule.options
+    if name == "answer":
+        text = json.dumps(options["body"]).encode() if options["body"] else b""
+        return _Answer(options["status"], text, {"Content-Type": "application/json"} if text else {})
     html = {"Content-Type": "text/html; charset=utf-8"}
     json_type = {"Content-Type": "application/json"}
     if name == "429_empty":
@@ -402,8 +413,10 @@ class FaultProxy:
             return web.Response()
 
     @contextlib.asynccontextmanager
-    async def _upstream(self, request: web.BaseRequest, record: Record) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The server's answer to the request, whose body streams through."""
+    async def _upstream(
+        self, request: web.BaseRequest, record: Record, altered: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The server's answer to the request, whose body streams through unless it is replaced."""
         assert self._client is not None
 
         async def body() -> AsyncIterator[bytes]:
@@ -415,19 +428,37 @@ class FaultProxy:
         headers = CIMultiDict(
             (name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP
         )
+        data: Any = body() if request.can_read_body else None
+        method, address = request.method, request.raw_path
+        if altered is not None:
+            method, address = altered["as_method"] or method, _address(address, altered)
+            for name, value in altered["headers"].items():
+                headers.popall(name, None)
+                if value is not None:
+                    headers[name] = value
+            if altered["body"] is not None:
+                await request.read()
+                headers.popall("Content-Length", None)
+                data = altered["body"].encode()
         async with self._client.request(
-            request.method,
-            URL(self.target_url + request.raw_path, encoded=True),
+            method,
+            URL(self.target_url + address, encoded=True),
             headers=headers,
-            data=body() if request.can_read_body else None,
+            data=data,
             allow_redirects=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         ) as answer:
             record.server_status = answer.status
             yield answer
 
-    async def _pass_on(self, request: web.BaseRequest, record: Record, delay: float = 0.0) -> web.StreamResponse:
-        async with self._upstream(request, record) as answer:
+    async def _pass_on(
+        self,
+        request: web.BaseRequest,
+        record: Record,
+        delay: float = 0.0,
+        altered: Mapping[str, Any] | None = None,
+    ) -> web.StreamResponse:
+        async with self._upstream(request, record, altered) as answer:
             await asyncio.sleep(delay)
             response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_end_to_end(answer))
             record.status = answer.status
@@ -439,6 +470,13 @@ class FaultProxy:
             return response
 
     async def _break(self, request: web.BaseRequest, record: Record, rule: Fault) -> web.StreamResponse:
+        if rule.fault == "altered":
+            altered = rule.options
+            if altered["twice"]:
+                altered = {**altered, "body": (await request.read()).decode()}
+                async with self._upstream(request, record, altered):
+                    pass
+            return await self._pass_on(request, record, altered=altered)
         if rule.fault == "slow":
             return await self._pass_on(request, record, rule.options["delay"])
         if rule.fault == "reset_before":
@@ -498,6 +536,12 @@ class FaultProxy:
 
 def _end_to_end(answer: aiohttp.ClientResponse) -> CIMultiDict[str]:
     return CIMultiDict((name, value) for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP)
+
+
+def _address(address: str, altered: Mapping[str, Any]) -> str:
+    path, query = address.partition("?")[::2]
+    path, query = altered["as_path"] or path, query if altered["query"] is None else altered["query"]
+    return f"{path}?{query}" if query else path
 
 
 async def _reset(request: web.BaseRequest, part: bytes = b"") -> None:

@@ -21,7 +21,7 @@ import requests
 from aiohttp import web
 
 from servers._loop import LoopThread
-from servers.fault_proxy import CAP, FAULTS, FaultProxy
+from servers.fault_proxy import CAP, FAULTS, REFUSALS, FaultProxy
 
 MIB = 1024 * 1024
 BODY = b'{"id": 7, "name": "' + b"x" * 400 + b'"}'
@@ -177,6 +177,53 @@ def test_fault(
     assert rule.hits == 1
     # It is used up: the next request passes.
     assert client.post(f"{proxy.url}/things", data=payload).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "options, seen",
+    [
+        ({"as_method": "PATCH"}, ("PATCH", "/things?a=1", "{}")),
+        ({"as_path": "/others"}, ("POST", "/others?a=1", "{}")),
+        ({"query": "b=2"}, ("POST", "/things?b=2", "{}")),
+        ({"query": ""}, ("POST", "/things", "{}")),
+        ({"body": "nonsense"}, ("POST", "/things?a=1", "nonsense")),
+    ],
+)
+def test_altered_request(
+    proxy: FaultProxy, backend: Backend, client: requests.Session, options: dict[str, object], seen: tuple[str, ...]
+) -> None:
+    proxy.inject("altered", **options)
+    assert client.post(f"{proxy.url}/things?a=1", data=b"{}").status_code == 201
+    method, path, size, digest = backend.seen[-1]
+    assert (method, path, digest) == (*seen[:2], hashlib.sha256(seen[2].encode()).hexdigest())
+    assert size == len(seen[2])
+
+
+def test_altered_headers(proxy: FaultProxy, backend: Backend, client: requests.Session) -> None:
+    proxy.inject("altered", headers={"Accept": "text/plain", "Authorization": None})
+    client.post(f"{proxy.url}/things", data=b"{}", headers={"Accept": "application/json"})
+    headers = {name.lower(): value for name, value in backend.headers[-1].items()}
+    assert headers["accept"] == "text/plain"
+    assert "authorization" not in headers
+    client.post(f"{proxy.url}/things", data=b"{}")
+    assert "Authorization" in backend.headers[-1]
+
+
+def test_request_sent_twice(proxy: FaultProxy, backend: Backend, client: requests.Session) -> None:
+    proxy.inject("altered", twice=True)
+    assert client.post(f"{proxy.url}/things", data=b"{}").status_code == 201
+    assert [(method, size) for method, _path, size, _digest in backend.seen] == [("POST", 2), ("POST", 2)]
+
+
+@pytest.mark.parametrize("body, text", [({"errorCode": "x"}, b'{"errorCode": "x"}'), ({}, b"")])
+def test_answer_that_is_made_up(
+    proxy: FaultProxy, backend: Backend, client: requests.Session, body: dict[str, str], text: bytes
+) -> None:
+    proxy.inject("answer", status=409, body=body)
+    answer = client.post(f"{proxy.url}/things", data=b"{}")
+    assert (answer.status_code, answer.content) == (409, text)
+    assert backend.seen == []
+    assert set(REFUSALS) == {"altered", "answer"}
 
 
 def test_cut_of_an_answer_without_body(proxy: FaultProxy) -> None:
