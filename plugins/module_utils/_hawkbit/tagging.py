@@ -10,12 +10,12 @@ POST of ids from 0.9 on, a PUT of ids in 0.6 to 0.8, and a POST of objects befor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from .._core.errors import InvalidInput, Rejected
+from .._core.errors import FleetError, InvalidInput, Rejected
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
 from .api import PARALLEL, ROOT, Api
@@ -59,7 +59,7 @@ class TagWish(Generic[Id]):
         member: its id.
         tags: names that it is to have; None when it does not matter.
         absent: names that it is not to have.
-        purge: whether it is to have no others than C(tags).
+        purge: whether it is to have no others than C(tags); does not count without these.
         new: whether it does not exist yet, and so has none.
     """
 
@@ -132,18 +132,19 @@ class Tagging(Generic[Id]):
         self._check(meant)
         # a tag that does not exist is absent already
         named = {name for one in meant for names in (one.tags or (), one.absent) for name in names} & self.names.keys()
-        relevant = sorted(self.names if any(wish.purge for wish in meant) else named)
+        relevant = sorted(self.names if any(wish.purge and wish.tags is not None for wish in meant) else named)
         there = {wish.member for wish in meant if not wish.new}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             found = pool.map(lambda name: self.members(name, there) if there else set(), relevant)
             bearers: dict[str, set[Id]] = dict(zip(relevant, found))
         for wish in meant:
             wanted = set(wish.tags or ())
+            purge = wish.purge and wish.tags is not None
             for name in relevant:
                 has = wish.member in bearers[name]
                 if name in wanted and not has:
                     result.add.setdefault(name, []).append(wish.member)
-                elif has and name not in wanted and (wish.purge or name in wish.absent):
+                elif has and name not in wanted and (purge or name in wish.absent):
                     result.remove.setdefault(name, []).append(wish.member)
         return result
 
@@ -160,13 +161,21 @@ class Tagging(Generic[Id]):
         )
 
     def apply(self, plan: TagPlan[Id]) -> None:
-        """Carry out a plan: one request a tag and C(CHUNK) members, where the release has that."""
-        for name, members in plan.remove.items():
-            for chunk in _chunks(members):
-                self._remove(name, chunk)
-        for name, members in plan.add.items():
-            for chunk in _chunks(members):
-                self._add(name, chunk)
+        """Carry out a plan: one request a tag and C(CHUNK) members, where the release has that.
+
+        Raises:
+            FleetError: what went wrong, with C(changed) when something had been written before.
+        """
+        written = False
+        try:
+            for work, changes in ((self._remove, plan.remove), (self._add, plan.add)):
+                for name, members in changes.items():
+                    for start in range(0, len(members), CHUNK):
+                        work(name, members[start : start + CHUNK])
+                        written = True
+        except FleetError as error:
+            error.result.setdefault("changed", written)
+            raise
 
     def _add(self, name: str, members: list[Id]) -> None:
         def read_back() -> Any:
@@ -208,11 +217,6 @@ class Tagging(Generic[Id]):
         values = {"tag": self.names[name], "member": member}
         # 404: the object itself is gone
         self.api.transport.send(self.remove_one_operation, values=values, accept=(404,), read_back=read_back)
-
-
-def _chunks(members: list[Id]) -> Iterator[list[Id]]:
-    for start in range(0, len(members), CHUNK):
-        yield members[start : start + CHUNK]
 
 
 def check(tags: Sequence[str] | None, absent: Sequence[str] | None, of: str = "") -> None:

@@ -20,7 +20,7 @@ from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
 from .api import MODERN, PARALLEL, ROOT, Api
-from .named import target_types
+from .named import Named
 
 LIST = reads("list targets", "GET", f"{ROOT}/targets")
 READ = reads("read target", "GET", f"{ROOT}/targets/{{controller_id}}")
@@ -114,7 +114,7 @@ class Targets:
             InvalidInput: there is no such type; the message lists what there is.
             Unsupported: this release has no target types.
         """
-        types = target_types(self.api)
+        types = Named(self.api, "target type", "targettypes", since="0.3.0M8")
         found: dict[str, int] = {}
         for name in names:
             if not name:
