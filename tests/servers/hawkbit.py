@@ -179,8 +179,8 @@ class HawkbitServer:
 
     `version`: release to run. `java`: Java to run it with. `port`: 0 takes a free one. `properties`: more
     Spring properties, over those set here. `log_path`: where its log goes; by default into a folder that is
-    deleted at the end. `username` may do everything, `reader` has READ_TARGET only; passwords and the
-    `gateway_token` of the devices are random. Device authentication by gateway token and by target token is on.
+    deleted at the end. `username` may do everything, `reader` has READ_TARGET only, `stranger` READ_ROLLOUT
+    only and the reader's password; passwords and the `gateway_token` of the devices are random. Device authentication by gateway token and by target token is on.
     """
 
     version: str = DEFAULT_VERSIONS[0]
@@ -192,6 +192,7 @@ class HawkbitServer:
     password: str = field(default_factory=_secret, repr=False)
     reader: str = "reader"
     reader_password: str = field(default_factory=_secret, repr=False)
+    stranger: str = "stranger"
     gateway_token: str = field(default_factory=_secret, repr=False)
     tenant: str = "DEFAULT"
     origin: str = field(default="", init=False)
@@ -307,13 +308,18 @@ class HawkbitServer:
             for name, password, rights in (
                 (self.username, self.password, {"roles": "TENANT_ADMIN"}),
                 (self.reader, self.reader_password, {"permissions": "READ_TARGET"}),
+                (self.stranger, self.reader_password, {"permissions": "READ_ROLLOUT"}),
             ):
                 user = f"hawkbit.security.user.{name}"
                 settings |= {f"{user}.tenant": self.tenant, f"{user}.password": "{noop}" + password}
                 settings |= {f"{user}.{key}": value for key, value in rights.items()}
         else:
             for number, (name, password, right) in enumerate(
-                ((self.username, self.password, "ALL"), (self.reader, self.reader_password, "READ_TARGET"))
+                (
+                    (self.username, self.password, "ALL"),
+                    (self.reader, self.reader_password, "READ_TARGET"),
+                    (self.stranger, self.reader_password, "READ_ROLLOUT"),
+                )
             ):
                 user = f"hawkbit.server.im.users[{number}]"
                 settings |= {f"{user}.username": name, f"{user}.password": "{noop}" + password}
