@@ -97,6 +97,10 @@ class Conflict(FleetError):
     code = "conflict"
 
 
+class ConcurrentChange(Conflict):
+    """Somebody else changed the object at the same time: the server has done nothing and asks to try again."""
+
+
 class AuthFailed(FleetError):
     """Wrong credentials or a missing permission."""
 

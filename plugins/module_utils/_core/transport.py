@@ -44,6 +44,7 @@ from .errors import (
     AuthFailed,
     BadAnswer,
     CheckModeWrite,
+    ConcurrentChange,
     Conflict,
     FleetError,
     InvalidInput,
@@ -280,6 +281,14 @@ class Transport:
                 if not error.transient:
                     raise
                 self._pause_or_raise(call, error, attempt)
+            except ConcurrentChange as error:
+                # whoever came first may have done the same
+                done = self._look_again(read_back)
+                if done is not NOT_DONE:
+                    return Answer(200, done)
+                if read_back is None:
+                    raise
+                self._pause_or_raise(call, error, attempt)
             except FleetError:
                 # the try before may have done it after all, unseen by the read-back: it exists now, is gone, is locked
                 done = self._look_again(read_back) if maybe_done else NOT_DONE
@@ -287,7 +296,7 @@ class Transport:
                     raise
                 return Answer(200, done)
 
-    def _pause_or_raise(self, call: _Call, error: Unreachable, attempt: int, least: float = 0.0) -> None:
+    def _pause_or_raise(self, call: _Call, error: FleetError, attempt: int, least: float = 0.0) -> None:
         """Pause before the next try; raise when there is none."""
         asked = error.details.get("retry_after")
         pause = backoff(attempt, asked, least)

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core.errors import AuthFailed, Conflict, FleetError, InvalidInput, NotFound, QuotaExceeded, Rejected
+from .._core.errors import (
+    AuthFailed,
+    ConcurrentChange,
+    Conflict,
+    FleetError,
+    InvalidInput,
+    NotFound,
+    QuotaExceeded,
+    Rejected,
+)
 from .._core.transport import Failure, Rules
 from . import permissions
 
@@ -70,6 +79,8 @@ def _kind(status: int, code: str) -> type[FleetError]:
         return Rejected if code == "entityreadonly" else AuthFailed
     if status in (404, 410):
         return NotFound
+    if code == "repo.concurrentmodification":
+        return ConcurrentChange
     if status in (409, 423):
         return Conflict
     if code in ("rest.param.rsqlparamsyntax", "rest.param.rsqlinvalidfield"):

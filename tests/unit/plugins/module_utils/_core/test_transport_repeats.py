@@ -19,6 +19,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import (
     AuthFailed,
     BadAnswer,
     CheckModeWrite,
+    ConcurrentChange,
     Conflict,
     FleetError,
     InvalidInput,
@@ -107,6 +108,44 @@ def look(transport: Transport) -> Callable[[], Any]:
         return found[0] if found else NOT_DONE
 
     return read_back
+
+
+# -- somebody else at the same time -----------------------------------------------------------------------------------
+
+
+def _busy(_failure: Failure) -> FleetError:
+    return ConcurrentChange("Cannot create thing 'a': somebody else changes it. (HTTP 409)")
+
+
+def test_change_by_somebody_else_is_no_reason_to_give_up(connect: Connect) -> None:
+    with ScriptedServer(answer(409), NOTHING, answer(409), NOTHING, CREATED) as server:
+        client = connect(server.url, rules=Rules(error=_busy))
+        assert client.send(CREATE, json=THING, shape=dict, read_back=look(client)).data == THING
+        assert made(server) == 3
+        assert server.left == 0
+
+
+def test_what_somebody_else_has_done_is_not_done_again(connect: Connect) -> None:
+    with ScriptedServer(answer(409), FOUND) as server:
+        client = connect(server.url, rules=Rules(error=_busy))
+        assert client.send(CREATE, json=THING, shape=dict, read_back=look(client)).data == THING
+        assert made(server) == 1
+
+
+def test_write_that_cannot_be_read_back_is_not_repeated_after_a_change_by_somebody_else(connect: Connect) -> None:
+    with ScriptedServer(answer(409)) as server:
+        client = connect(server.url, rules=Rules(error=_busy))
+        with pytest.raises(ConcurrentChange):
+            client.send(CREATE, json=THING)
+        assert made(server) == 1
+
+
+def test_changes_by_somebody_else_without_end(connect: Connect) -> None:
+    with ScriptedServer(*[answer(409), NOTHING] * 2) as server:
+        client = connect(server.url, rules=Rules(error=_busy), request_retries=1)
+        with pytest.raises(ConcurrentChange, match=r"\(HTTP 409\) 2 tries were made\.$"):
+            client.send(CREATE, json=THING, read_back=look(client))
+        assert made(server) == 2
 
 
 # -- after sending ---------------------------------------------------------------------------------------------------
