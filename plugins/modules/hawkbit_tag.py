@@ -13,7 +13,8 @@ version_added: 0.1.0
 author: Fleet Deploy Authors (@fleet-deploy)
 description:
   - Manages the tags of Eclipse hawkBit, which targets and distribution sets can bear.
-  - To give tags to targets see O(fleet.deploy.target#module:tags).
+  - To give tags to targets see O(fleet.deploy.target#module:tags), to give them to distribution sets see
+    O(fleet.deploy.distribution_set#module:tags).
 extends_documentation_fragment:
   - fleet.deploy.hawkbit
   - fleet.deploy.attributes
@@ -51,6 +52,7 @@ options:
     default: present
 seealso:
   - module: fleet.deploy.target
+  - module: fleet.deploy.distribution_set
 """
 
 EXAMPLES = r"""
@@ -77,30 +79,36 @@ tag:
   description: The tag as it is now, or would be in check mode. Null when there is none.
   returned: success
   type: dict
-  sample: {id: "3", name: canary, description: Gets new versions first, colour: "#ffcc00"}
   contains:
     id:
       description: Id of the tag. Null for one that check mode has not created.
       type: str
+      sample: "3"
     name:
       description: Name of the tag.
       type: str
+      sample: canary
     description:
-      description: Text about it.
+      description: Text about it, null when it has none.
       type: str
+      sample: Gets new versions first
     colour:
-      description: Its colour.
+      description: Its colour, null when it has none.
       type: str
+      sample: "#ffcc00"
 """
 
 from typing import Any
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import ArgumentSpec, connection_spec
-from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
-from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.named import distribution_set_tags, target_tags
+from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.named import (
+    check_colour,
+    distribution_set_tags,
+    target_tags,
+)
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.versioned import check_texts
 
 KINDS = {"target": target_tags, "distribution_set": distribution_set_tags}
@@ -121,20 +129,18 @@ SPEC = connection_spec(PLATFORM).merge(
 def run(task: Task) -> dict[str, Any]:
     params = task.params
     check_texts({"name": params["name"], "description": params["description"]})
-    colour = params["colour"]
-    if colour is not None and len(colour) > 16:
-        raise InvalidInput(f"colour is {len(colour)} characters long: 16 is the most.")
+    check_colour(params["colour"])
     tags = KINDS[params["kind"]](connect(task).api)
     found = tags.find(params["name"])
-    wanted = {"description": params["description"], "colour": colour}
+    wanted = {"description": params["description"], "colour": params["colour"]}
     plan = tags.plan(params["name"], wanted, found, params["state"] == "present")
     if not task.check_mode:
         found = tags.apply(plan, found)
     elif params["state"] == "absent":
         found = None
     else:
-        given = {name: value for name, value in wanted.items() if value is not None}
-        found = {**(found or {}), "name": params["name"], **given}
+        for change in (*plan.create, *plan.update):
+            found = {**(found or {}), **change.after}
     return task.result(plan, tag=None if found is None else shown(found))
 
 
@@ -142,7 +148,8 @@ def shown(tag: dict[str, Any]) -> dict[str, Any]:
     identifier = tag.get("id")
     return {
         "id": None if identifier is None else str(identifier),
-        **{name: tag.get(name) for name in ("name", "description", "colour")},
+        "name": tag.get("name"),
+        **{name: tag.get(name) or None for name in ("description", "colour")},
     }
 
 

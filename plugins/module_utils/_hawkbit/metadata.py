@@ -181,11 +181,12 @@ def plan(
         found: what there is, as C(Metadata.read) returns it.
         wanted: what is to be there, as C(check) returns it.
         absent: keys that are not to be there.
-        purge: whether all other keys are to go.
+        purge: whether all other keys than those of C(wanted) are to go; does not count without it.
 
     Raises:
         InvalidInput: a key cannot be removed.
     """
+    purge = purge and wanted is not None
     wanted = wanted or {}
     result = MetadataPlan(
         create={key: value for key, value in wanted.items() if key not in found},

@@ -20,6 +20,7 @@ from .api import ROOT, Api
 
 # How many names a message lists.
 SHOWN = 10
+MAX_COLOUR = 16
 
 
 class Named:
@@ -55,12 +56,22 @@ class Named:
         Raises:
             Unsupported: this release does not have such objects.
         """
-        probe = self.api.transport.send(self.list_operation, query={"limit": 1}, accept=(404,), shape=dict)
-        if probe.status == 404:
-            raise Unsupported(f"This hawkBit has no {self.noun}s: they came with {self.since or 'a newer release'}.")
+        self.must_exist()
         for item in self.api.exact(self.list_operation, {self.key: value}, rsql.equals(self.key, value)):
             return self.get(item["id"])
         return None
+
+    def must_exist(self) -> None:
+        """Refuse a release that does not have such objects.
+
+        Raises:
+            Unsupported: names the release that brought them.
+        """
+        if self.since is None:
+            return
+        probe = self.api.transport.send(self.list_operation, query={"limit": 1}, accept=(404,), shape=dict)
+        if probe.status == 404:
+            raise Unsupported(f"This hawkBit has no {self.noun}s: they came with {self.since}.")
 
     def require(self, value: str, option: str) -> dict[str, Any]:
         """Return the object of this name or key.
@@ -78,7 +89,8 @@ class Named:
     def get(self, id: int) -> dict[str, Any] | None:
         """Return an object by its id, None when there is none."""
         answer = self.api.transport.send(self.read_operation, values={"id": id}, accept=(404,), shape=dict)
-        return None if answer.status == 404 else answer.data
+        # types that were in use are only hidden
+        return None if answer.status == 404 or answer.data.get("deleted") else answer.data
 
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object and return it."""
@@ -98,7 +110,7 @@ class Named:
 
         def read_back() -> Any:
             found = self.get(id) or {}
-            return found if all(found.get(name) == value for name, value in body.items()) else NOT_DONE
+            return found if all((found.get(name) or "") == value for name, value in body.items()) else NOT_DONE
 
         self.api.transport.send(self.update_operation, values={"id": id}, json=dict(body), read_back=read_back)
         return self.get(id) or {}
@@ -120,7 +132,12 @@ class Named:
             found: what there is.
             present: whether it is to exist.
         """
-        fields = {name: field for name, field in wanted.items() if field is not None}
+        # the server cuts blanks off the ends
+        fields = {
+            name: field.strip() if isinstance(field, str) else field
+            for name, field in wanted.items()
+            if field is not None
+        }
         if not present:
             shown = {name: found.get(name) for name in fields} or {self.key: value} if found else {}
             return Plan(delete=[Change(value, before=shown)] if found else [])
@@ -141,6 +158,16 @@ class Named:
         if plan.update and found is not None:
             return self.update(found["id"], plan.update[0].after)
         return dict(found) if found is not None else None
+
+
+def check_colour(colour: str | None) -> None:
+    """Refuse a colour that the server would refuse.
+
+    Raises:
+        InvalidInput: it is too long.
+    """
+    if colour is not None and len(colour) > MAX_COLOUR:
+        raise InvalidInput(f"colour is {len(colour)} characters long: {MAX_COLOUR} is the most.")
 
 
 def target_tags(api: Api) -> Named:

@@ -22,7 +22,7 @@ LIST_SETS = reads("list distribution sets", "GET", f"{ROOT}/distributionsets")
 # How many alternatives a message names.
 SHOWN = 10
 # The same in 0.3.0M7 to 1.0.4.
-LENGTHS = {"name": 128, "version": 64, "type": 64, "description": 512, "vendor": 256}
+LENGTHS = {"name": 128, "version": 64, "type": 64, "key": 64, "description": 512, "vendor": 256}
 KEYS = ("name", "version", "type")
 # What all releases refuse; 0.3.0M7 refuses a little more.
 _MARKUP = re.compile(r"<[A-Za-z][^>]*>|<!--.*-->", re.DOTALL)
@@ -96,7 +96,7 @@ def check_texts(values: Mapping[str, Any], of: str = "") -> None:
     """Refuse what the server would refuse or change, before anything is written.
 
     Args:
-        values: some of name, version, type, description, vendor; None means not given.
+        values: some of name, version, type, key, description, vendor; None means not given.
         of: the object in messages, where the options are not those of the task itself.
 
     Raises:
@@ -107,7 +107,7 @@ def check_texts(values: Mapping[str, Any], of: str = "") -> None:
         if value is None:
             continue
         label = f"{name} of {of}" if of else name
-        if name in KEYS:
+        if name in (*KEYS, "key"):
             if not value.strip():
                 raise InvalidInput(f"{label} is empty: give at least one character.")
             if value != value.strip():
