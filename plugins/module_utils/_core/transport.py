@@ -281,20 +281,15 @@ class Transport:
                 if not error.transient:
                     raise
                 self._pause_or_raise(call, error, attempt)
-            except ConcurrentChange as error:
-                # whoever came first may have done the same
-                done = self._look_again(read_back)
+            except FleetError as error:
+                # the try before, or whoever came first, may have done it: it exists now, is gone, is locked
+                again = isinstance(error, ConcurrentChange) and read_back is not None
+                done = self._look_again(read_back) if maybe_done or again else NOT_DONE
                 if done is not NOT_DONE:
                     return Answer(200, done)
-                if read_back is None:
+                if not again:
                     raise
                 self._pause_or_raise(call, error, attempt)
-            except FleetError:
-                # the try before may have done it after all, unseen by the read-back: it exists now, is gone, is locked
-                done = self._look_again(read_back) if maybe_done else NOT_DONE
-                if done is NOT_DONE:
-                    raise
-                return Answer(200, done)
 
     def _pause_or_raise(self, call: _Call, error: FleetError, attempt: int, least: float = 0.0) -> None:
         """Pause before the next try; raise when there is none."""
