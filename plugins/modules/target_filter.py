@@ -60,10 +60,15 @@ options:
         choices: [forced, soft, downloadonly]
         default: forced
       weight:
-        description: Importance from 0 to 1000. Not for servers up to 0.4 without multi-assignment.
+        description:
+          - Importance from 0 to 1000. Before hawkBit 0.5 only with multi-assignment. From then on the server gives the
+            highest when it is not set.
         type: int
       confirmation_required:
-        description: Whether somebody must confirm on the device. From hawkBit 0.3.0M8 on.
+        description:
+          - Whether somebody must confirm on the device.
+          - Only counts, and is only compared, while the tenant has C(user.confirmation.flow.enabled), from hawkBit
+            0.3.0M8 on.
         type: bool
   state:
     description:
@@ -102,24 +107,39 @@ target_filter:
   description: The filter as it is now, or would be in check mode. Null when there is none.
   returned: success
   type: dict
-  sample:
-    id: "2"
-    name: gateways
-    query: name==gateway-*
-    auto_assign: {distribution_set_id: "7", assignment_type: forced, weight: null, confirmation_required: null}
   contains:
     id:
       description: Id of the filter. Null for one that check mode has not created.
       type: str
+      sample: "2"
     name:
       description: Name of the filter.
       type: str
+      sample: gateways
     query:
       description: Its query.
       type: str
+      sample: name==gateway-*
     auto_assign:
       description: What it assigns by itself, null when nothing.
       type: dict
+      contains:
+        distribution_set_id:
+          description: Id of the distribution set.
+          type: str
+          sample: "7"
+        assignment_type:
+          description: How urgent the update is for the device.
+          type: str
+          sample: forced
+        weight:
+          description: Importance, null where the release has none.
+          type: int
+          sample: 1000
+        confirmation_required:
+          description: Whether somebody must confirm on the device, null while the tenant has no confirmation.
+          type: bool
+          sample: null
 """
 
 from typing import Any

@@ -231,6 +231,15 @@ class Rollouts:
             "tenant configuration, which tells the two apart: give the user READ_TENANT_CONFIGURATION."
         )
 
+    def takes_weight(self) -> bool:
+        """Tell whether actions may have a weight: from 0.5 on, before only with multi-assignment."""
+        if self.api.generation == MODERN:
+            return True
+        configuration = self.api.transport.send(READ_CONFIGURATION, shape=dict).data
+        switch = configuration.get("multi.assignments.enabled")
+        # a user who may not read it is told by the server
+        return "implicit.lock.enabled" in configuration or switch is None or bool(switch.get("value"))
+
 
 def group_percentages(wanted: Sequence[tuple[str | None, float | None]], of_all: bool) -> list[float]:
     """Return what to send for groups.

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from .._core.errors import InvalidInput
+from .._core.errors import InvalidInput, Unsupported
 from .._core.plan import Change, Plan
 from .._core.task import Task
 from .._core.transport import NOT_DONE, writes
 from . import rsql
 from .api import ROOT
+from .assignment import check_usable
 from .client import Hawkbit
+from .fleet import blamed
 from .named import Named, target_filters
 
 ASSIGN = writes("set auto-assignment of target filter", "POST", f"{ROOT}/targetfilters/{{id}}/autoAssignDS")
@@ -68,6 +71,10 @@ class FilterTask:
         present = params["state"] == "present"
         if present and self.found is None and params["query"] is None:
             raise InvalidInput(f"query is missing: hawkBit has no target filter '{params['name']}' yet.")
+        if present and params["query"] is not None:
+            # some releases save what they cannot read
+            with blamed(f"query is '{params['query']}'"):
+                hawkbit.targets.count(params["query"])
         self.plan = self.filters.plan(params["name"], {"query": params["query"]}, self.found, present)
         if present and params["auto_assign"] is not None:
             self._plan_auto(params["auto_assign"])
@@ -80,12 +87,18 @@ class FilterTask:
                 self.auto_plan.delete.append(Change(self.params["name"], {"auto_assign": before}))
             return
         there = self.hawkbit.distribution_sets.require(option["name"], option["version"], option["type"])
+        check_usable(there)
+        if auto["weight"] is not None and not self.hawkbit.rollouts.takes_weight():
+            raise Unsupported(
+                "auto_assign.weight is given, but needs multi-assignment before hawkBit 0.5, which is off: leave it "
+                "out."
+            )
         self.wanted_auto = {
             "distribution_set_id": str(there["id"]),
             **{name: auto[name] for name in ("assignment_type", "weight", "confirmation_required")},
         }
         given = {name: value for name, value in self.wanted_auto.items() if value is not None}
-        if before is None or any(before.get(name) != value for name, value in given.items()):
+        if before is None or not _same(before, given):
             self.auto_plan.update.append(Change(self.params["name"], {"auto_assign": before}, {"auto_assign": given}))
 
     def apply(self) -> None:
@@ -110,9 +123,9 @@ class FilterTask:
         }
 
         def read_back() -> Any:
-            there = auto_of(self.filters.get(identifier) or {}) or {}
-            same = all(there.get(name) == value for name, value in auto.items() if value is not None)
-            return {} if same else NOT_DONE
+            there = auto_of(self.filters.get(identifier) or {})
+            given = {name: value for name, value in auto.items() if value is not None}
+            return {} if there is not None and _same(there, given) else NOT_DONE
 
         sent = {name: value for name, value in body.items() if value is not None}
         self.hawkbit.api.transport.send(ASSIGN, values={"id": identifier}, json=sent, read_back=read_back)
@@ -133,13 +146,13 @@ class FilterTask:
             found = None
         elif self.task.check_mode and plan.changed:
             found = {**(found or {}), "name": self.params["name"]}
-            found["query"] = self.params["query"] or found.get("query")
+            found["query"] = (self.params["query"] or found.get("query") or "").strip()
         return self.task.result(plan, target_filter=None if found is None else self._shown(found))
 
     def _shown(self, found: dict[str, Any]) -> dict[str, Any]:
         identifier = found.get("id")
         auto = auto_of(found)
-        if self.task.check_mode and self.params["auto_assign"] is not None:
+        if self.task.check_mode and self.auto_plan.changed:
             auto = self.wanted_auto
         return {
             "id": None if identifier is None else str(identifier),
@@ -147,6 +160,12 @@ class FilterTask:
             "query": found.get("query"),
             "auto_assign": auto,
         }
+
+
+def _same(there: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Tell whether an auto-assignment is as wanted; the server tells of confirmation only where its flow is on."""
+    unknown = {"confirmation_required"} if there["confirmation_required"] is None else set()
+    return all(there[name] == value for name, value in given.items() if name not in unknown)
 
 
 def auto_of(found: dict[str, Any]) -> dict[str, Any] | None:
