@@ -30,6 +30,8 @@ options:
     description:
       - Values by key, with the keys of the API, such as C(pollingTime), C(authentication.targettoken.enabled) or
         C(rollout.approval.enabled). Which keys there are depends on the release; RV(settings) has them all.
+      - Put durations in quotes. Without them, YAML reads V(12:00:00) as a number.
+      - C(multi.assignments.enabled) can never be switched off again.
     type: dict
     default: {}
   reset:
@@ -40,7 +42,8 @@ options:
     default: []
   gateway_token:
     description:
-      - Value of C(authentication.gatewaytoken.key), the key with which a gateway logs in for all its devices.
+      - Value of C(authentication.gatewaytoken.key), the key with which a gateway logs in for all its devices. It counts
+        while C(authentication.gatewaytoken.enabled) is V(true).
     type: str
 """
 
@@ -65,7 +68,8 @@ EXAMPLES = r"""
 RETURN = r"""
 settings:
   description:
-    - The settings as they are now, or would be in check mode, by key. C(global) tells that it is the server's default.
+    - The settings that the user may read, by key, as they are now, or would be in check mode. C(value) is null for
+      what check mode would reset. C(global) tells that it is the server's default.
     - The gateway token is not among them.
   returned: success
   type: dict
@@ -115,6 +119,9 @@ def run(task: Task) -> dict[str, Any]:
             if change.key in shown:
                 value = same_type(change.key, wanted[change.key], shown[change.key]["value"])
                 shown[change.key] = {"value": value, "global": False}
+        for change in plan.delete:
+            if change.key in shown:
+                shown[change.key] = {"value": None, "global": True}
     return task.result(plan, settings=shown)
 
 

@@ -9,6 +9,7 @@ Facts from releases 0.3.0M7, 0.9.0 and 1.0.4.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ RESET = writes("reset setting of the tenant", "DELETE", f"{ROOT}/system/configs/
 
 GATEWAY_KEY = "authentication.gatewaytoken.key"
 HIDDEN = "(not shown)"
+# Hours, minutes and seconds, from 1.0 on also ISO 8601; more may follow.
+DURATION = re.compile(r"\d\d:\d\d:\d\d|\bP(T|\d)")
 
 
 class TenantConfiguration:
@@ -34,6 +37,7 @@ class TenantConfiguration:
     def read(self) -> dict[str, dict[str, Any]]:
         """Return the settings that the user may read: C(value), and C(global) where it is the server's default."""
         found: dict[str, dict[str, Any]] = self.api.transport.send(READ_CONFIGURATION, shape=dict).data
+        self.api.transport.redactor.add(found.get(GATEWAY_KEY, {}).get("value"))
         return found
 
     def plan(self, wanted: Mapping[str, Any], reset: Iterable[str]) -> Plan:
@@ -50,8 +54,8 @@ class TenantConfiguration:
         reset = list(reset)
         for key in [*wanted, *reset]:
             if key not in found:
-                near = ", ".join(sorted(found))
-                raise InvalidInput(f"settings: the server does not know '{key}', or does not show it; it has {near}.")
+                there = ", ".join(sorted(found))
+                raise InvalidInput(f"'{key}' is no setting that the server knows and shows: it has {there}.")
         both = sorted(set(wanted) & set(reset))
         if both:
             raise InvalidInput(f"'{both[0]}' is in settings and in reset: give it in one of them.")
@@ -60,6 +64,8 @@ class TenantConfiguration:
             target = same_type(key, value, found[key].get("value"))
             if found[key].get("value") != target:
                 before, after = hide(key, found[key].get("value")), hide(key, target)
+                if key == GATEWAY_KEY:
+                    after = f"{HIDDEN}, changed"
                 plan.update.append(Change(key, {"value": before}, {"value": after}))
         for key in reset:
             if not found[key].get("global"):
@@ -99,7 +105,9 @@ def same_type(key: str, value: Any, present: Any) -> Any:
     Raises:
         InvalidInput: the value cannot be meant for this setting.
     """
-    text = str(value).strip()
+    text = "" if value is None else str(value).strip()
+    if not text and not isinstance(present, str):
+        raise InvalidInput(f"settings: '{key}' is empty: give a value, or list the key in reset.")
     if isinstance(present, bool):
         if text.lower() in ("true", "yes", "on", "1"):
             return True
@@ -109,8 +117,11 @@ def same_type(key: str, value: Any, present: Any) -> Any:
     if isinstance(present, int):
         try:
             return int(text)
-        except ValueError as error:
-            raise InvalidInput(f"settings: '{key}' is '{value}': give a whole number.") from error
+        except ValueError:
+            raise InvalidInput(f"settings: '{key}' is '{value}': give a whole number.") from None
+    # 1.0 saves what it cannot read; YAML makes a number of 12:00:00
+    if DURATION.search(str(present)) and not DURATION.search(text):
+        raise InvalidInput(f"settings: '{key}' is '{value}': give a duration in quotes, such as '00:05:00'.")
     return text
 
 
