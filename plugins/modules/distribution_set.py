@@ -74,15 +74,68 @@ options:
         description:
           - Key of the software module's type. Needed when modules of several types have this name and version.
         type: str
+  metadata:
+    description:
+      - Metadata of the set, by key. Keys have up to 128 characters, values up to 4000. Other keys stay unless
+        O(purge_metadata) is set.
+    type: dict
+  metadata_absent:
+    description:
+      - Keys of metadata that are not to be there.
+    type: list
+    elements: str
+  purge_metadata:
+    description:
+      - Whether all keys that O(metadata) does not have are removed. Only counts with O(metadata).
+    type: bool
+    default: false
+  tags:
+    description:
+      - Names of tags that the set is to bear. They must exist; see M(fleet.deploy.hawkbit_tag). Other tags stay unless
+        O(purge_tags) is set.
+    type: list
+    elements: str
+  tags_absent:
+    description:
+      - Names of tags that the set is not to bear.
+    type: list
+    elements: str
+  purge_tags:
+    description:
+      - Whether the set loses all tags that O(tags) does not have. Only counts with O(tags).
+    type: bool
+    default: false
+  invalidation:
+    description:
+      - What else ends with O(state=invalidated).
+    type: dict
+    suboptions:
+      actions:
+        description:
+          - What becomes of the open actions of the set. V(none) leaves them, V(soft) cancels them, so that each device
+            may finish or confirm the cancellation, V(force) ends them on the server at once.
+          - With V(soft) and V(force) rollouts of the set end as well.
+        type: str
+        choices: [none, soft, force]
+        default: none
+      cancel_rollouts:
+        description:
+          - Whether rollouts of the set end even with O(invalidation.actions=none). Up to hawkBit 0.9.
+        type: bool
+        default: false
   state:
     description:
       - Whether the set is to exist.
       - The server only hides a set that was assigned. Its name and version then stay used up.
+      - V(invalidated) has the server never assign it again, and removes it from auto-assignments. This cannot be taken
+        back, and an invalidated set cannot be changed. The set must be complete. From hawkBit 0.3.0M8 on.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, invalidated]
     default: present
 seealso:
   - module: fleet.deploy.hawkbit_software_module
+  - module: fleet.deploy.hawkbit_tag
+  - module: fleet.deploy.hawkbit_type
   - module: fleet.deploy.distribution_set_assign
 """
 
@@ -109,6 +162,18 @@ EXAMPLES = r"""
     name: gateway
     version: "2.1.0"
     description: Fixes the clock
+
+- name: Note down where it comes from
+  fleet.deploy.distribution_set:
+    url: https://updates.example.com
+    username: admin
+    password: "{{ hawkbit_password }}"
+    name: gateway
+    version: "2.1.0"
+    metadata:
+      commit: 4f2a91c
+      pipeline: 1187
+    purge_metadata: true
 
 - name: Remove a distribution set
   fleet.deploy.distribution_set:
@@ -167,6 +232,15 @@ distribution_set:
       description: False when the set was invalidated. Null when the server's release cannot invalidate sets.
       type: bool
       sample: true
+    metadata:
+      description: Metadata of the set, by key. Null when neither O(metadata) nor O(metadata_absent) is given.
+      type: dict
+      sample: {commit: 4f2a91c, pipeline: "1187"}
+    tags:
+      description: Names of its tags. Null when neither O(tags) nor O(tags_absent) is given.
+      type: list
+      elements: str
+      sample: [released]
     modules:
       description: The software modules of the set.
       type: list
@@ -193,6 +267,7 @@ distribution_set:
 from typing import Any
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import ArgumentSpec, connection_spec
+from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
@@ -214,7 +289,20 @@ SPEC = connection_spec(PLATFORM).merge(
                     "type": {"type": "str"},
                 },
             },
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "metadata": {"type": "dict"},
+            "metadata_absent": {"type": "list", "elements": "str"},
+            "purge_metadata": {"type": "bool", "default": False},
+            "tags": {"type": "list", "elements": "str"},
+            "tags_absent": {"type": "list", "elements": "str"},
+            "purge_tags": {"type": "bool", "default": False},
+            "invalidation": {
+                "type": "dict",
+                "options": {
+                    "actions": {"type": "str", "choices": ["none", "soft", "force"], "default": "none"},
+                    "cancel_rollouts": {"type": "bool", "default": False},
+                },
+            },
+            "state": {"type": "str", "choices": ["present", "absent", "invalidated"], "default": "present"},
         }
     )
 )
@@ -231,6 +319,12 @@ def run(task: Task) -> dict[str, Any]:
                 "only hides it: its name and version cannot be used again."
             )
         return task.result(plan, distribution_set=None)
+    if params["state"] == "invalidated":
+        options = params["invalidation"] or {"actions": "none", "cancel_rollouts": False}
+        plan = sets.plan_invalid(params["name"], params["version"], params["type"], options)
+        return task.result(plan, distribution_set=sets.invalidate(plan))
+    if params["invalidation"] is not None:
+        raise InvalidInput("invalidation is only for state=invalidated: leave it out.")
     plan = sets.plan_present(params)
     for module in plan.absent:
         task.warn(f"Software module {module} does not exist: without check mode this task would fail.")

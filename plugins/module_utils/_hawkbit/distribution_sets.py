@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import Conflict, InvalidInput, Rejected
+from .._core.errors import Conflict, InvalidInput, Rejected, Unsupported
 from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, Operation, reads, writes
 from . import versioned
-from .api import PARALLEL, ROOT, Api
+from .api import MODERN, PARALLEL, ROOT, Api
+from .set_labels import LabelPlan, SetLabels
 from .set_types import SetTypes, name_of
 
 READ = reads("read distribution set", "GET", f"{ROOT}/distributionsets/{{id}}")
@@ -29,6 +30,7 @@ ADD_MODULES = writes("add modules to distribution set", "POST", f"{ROOT}/distrib
 REMOVE_MODULE = writes(
     "remove module from distribution set", "DELETE", f"{ROOT}/distributionsets/{{id}}/assignedSM/{{module_id}}"
 )
+INVALIDATE = writes("invalidate distribution set", "POST", f"{ROOT}/distributionsets/{{id}}/invalidate")
 ASSIGNED_TARGETS = reads("list assigned targets", "GET", f"{ROOT}/distributionsets/{{id}}/assignedTargets")
 INSTALLED_TARGETS = reads("list installed targets", "GET", f"{ROOT}/distributionsets/{{id}}/installedTargets")
 
@@ -50,13 +52,15 @@ class SetPlan(Plan):
     removed: list[dict[str, Any]] = field(default_factory=list)
     complete: bool | None = None
     absent: list[str] = field(default_factory=list)
+    labels: LabelPlan = field(default_factory=LabelPlan)
 
     def outcome(self) -> dict[str, Any] | None:
         """Return the set as it would be, None when it would not be there."""
         if self.delete or not (self.found or self.create):
             return None
         modules = {} if self.modules is None else {"modules": self.modules}
-        return describe({**(self.found or {}), **self.body, **modules, "complete": self.complete})
+        item = {**(self.found or {}), **self.body, **modules, "complete": self.complete}
+        return {**describe(item), **self.labels.outcome()}
 
 
 class DistributionSets:
@@ -65,6 +69,7 @@ class DistributionSets:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.types = SetTypes(api)
+        self.labels = SetLabels(api)
 
     def find(self, name: str, version: str, type: str | None = None) -> dict[str, Any] | None:
         """Return a set as the API has it, None when there is none.
@@ -92,13 +97,13 @@ class DistributionSets:
 
         Args:
             wanted: name, version, type, description, required_migration_step, modules (list of name, version and type;
-                None leaves them alone).
+                None leaves them alone), and what C(SetLabels.plan) takes.
 
         Raises:
-            InvalidInput: what the server would refuse, or modules that are not there.
-            Conflict: modules would change, but the set is locked.
+            InvalidInput: what the server would refuse, or modules or tags that are not there.
+            Conflict: modules would change, but the set is locked; or anything would, but it was invalidated.
         """
-        versioned.check_texts(wanted)
+        versioned.check_texts({name: wanted[name] for name in (*versioned.KEYS, "description")})
         entries = None if wanted["modules"] is None else list(wanted["modules"])
         _check_entries(entries or [])
         found = self._find_present(wanted)
@@ -106,6 +111,7 @@ class DistributionSets:
         if entries is not None:
             plan.modules = self._resolve(entries, (found or {}).get("modules", []), plan.absent)
         plan.body = dict(versioned.text_changes({"description": wanted["description"]}, found or {}))
+        plan.labels = self.labels.plan(None if found is None else found["id"], wanted)
         step = wanted["required_migration_step"]
         if step is not None and step != (found or {}).get("requiredMigrationStep", False):
             plan.body["requiredMigrationStep"] = step
@@ -136,9 +142,62 @@ class DistributionSets:
             found = self._change_modules(found, plan)
         if found is not None and plan.update and plan.body:
             found = self._update(found, plan.body)
-        if found is not None and plan.changed and plan.modules is not None:
+        if found is None:
+            return None
+        if plan.changed and plan.modules is not None:
             _must_have(found, plan.modules)
-        return None if found is None else describe(found)
+        self.labels.apply(found["id"], plan.labels)
+        return {**describe(found), **plan.labels.outcome()}
+
+    def plan_invalid(self, name: str, version: str, type: str | None, options: Mapping[str, Any]) -> SetPlan:
+        """Plan to invalidate a set: it cannot be assigned any more, and never again.
+
+        Args:
+            name: exact name.
+            version: exact version.
+            type: key of its type; None when any will do.
+            options: C(actions) (none, soft, force) and C(cancel_rollouts).
+
+        Raises:
+            InvalidInput: there is none, or it is incomplete.
+            Unsupported: the release cannot do that.
+        """
+        versioned.check_texts({"name": name, "version": version, "type": type})
+        found = self.require(name, version, type)
+        if "valid" not in found:
+            raise Unsupported("state is 'invalidated', which came with hawkBit 0.3.0M8: use state=absent.")
+        if not found["valid"]:
+            return SetPlan(found=found)
+        if not found.get("complete"):
+            raise InvalidInput(
+                f"state is 'invalidated', but {OPTION} '{name}' version '{version}' is incomplete, and hawkBit "
+                "invalidates complete ones only: use state=absent."
+            )
+        body = {"actionCancelationType": options["actions"]}
+        if self.api.generation != MODERN:
+            body["cancelRollouts"] = options["cancel_rollouts"]
+        elif options["cancel_rollouts"] and options["actions"] == "none":
+            raise Unsupported(
+                "invalidation.cancel_rollouts needs actions=soft or force from hawkBit 0.10 on, which always ends the "
+                "rollouts then."
+            )
+        change = Change(f"{name}:{version}", {"valid": True}, {"valid": False, "invalidation": dict(options)})
+        return SetPlan(found=found, body=body, complete=True, update=[change])
+
+    def invalidate(self, plan: SetPlan) -> dict[str, Any]:
+        """Carry out a plan that invalidates a set; return the set, in check mode as it would be."""
+        found = plan.found or {}
+        if plan.update and self.api.check_mode:
+            found = {**found, "valid": False}
+        elif plan.update:
+
+            def read_back() -> Any:
+                return {} if (self.get(found["id"]) or {}).get("valid") is False else NOT_DONE
+
+            operation = _named(INVALIDATE, found)
+            self.api.transport.send(operation, values={"id": found["id"]}, json=plan.body, read_back=read_back)
+            found = self.get(found["id"]) or found
+        return {**describe(found), **plan.labels.outcome()}
 
     def remove(self, plan: SetPlan) -> bool:
         """Carry out a plan that removes a set; return whether the server only hides it, since it was in use."""
@@ -227,7 +286,7 @@ class DistributionSets:
         plan.modules = modules
         plan.body = {"name": wanted["name"], "version": wanted["version"], **plan.body}
         plan.body.update({} if type_key is None else {"type": type_key})
-        after = {**_in_options(plan.body), "modules": _names(modules)}
+        after = {**_in_options(plan.body), "modules": _names(modules), **plan.labels.sides()[1]}
         plan.create.append(Change(f"{wanted['name']}:{wanted['version']}", after=after))
 
     def _plan_update(self, plan: SetPlan, found: dict[str, Any]) -> None:
@@ -247,6 +306,14 @@ class DistributionSets:
             before["modules"], after["modules"] = _names(found.get("modules", [])), _names(plan.modules)
         if plan.added or plan.removed or "requiredMigrationStep" in plan.body:
             self._must_be_free(found)
+        labels_before, labels_after = plan.labels.sides()
+        before.update(labels_before)
+        after.update(labels_after)
+        if after and found.get("valid") is False:
+            raise Conflict(
+                f"Distribution set '{found['name']}' version '{found['version']}' was invalidated, so it cannot be "
+                "changed: make a new version."
+            )
         if after:
             plan.update.append(Change(f"{found['name']}:{found['version']}", _in_options(before), _in_options(after)))
 
