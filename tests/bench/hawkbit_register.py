@@ -1,0 +1,82 @@
+"""Registering targets, and doing it again when nothing is to be done."""
+
+from __future__ import annotations
+
+from bench.measuring import PAGE, ROOT, Bench, Connection, Cost, Row, best, timed
+
+# as in the product
+CHUNK = 500
+# ids in one query, about as many as fit into a request line
+ASKED = 250
+
+
+def create(connection: Connection, ids: list[str]) -> None:
+    """Floor: POST chunks, one after the other."""
+    for start in range(0, len(ids), CHUNK):
+        body = [{"controllerId": one, "name": one} for one in ids[start : start + CHUNK]]
+        connection.send("POST", f"{ROOT}/targets", body)
+
+
+def look(connection: Connection, ids: list[str]) -> None:
+    """Floor of a second run: read the targets of the list, as many as fit into one query at a time."""
+    found = 0
+    for start in range(0, len(ids), ASKED):
+        query = f"controllerid=in=({','.join(ids[start : start + ASKED])})"
+        found += len(connection.send("GET", f"{ROOT}/targets", q=query, limit=PAGE)["content"])
+    if found != len(ids):
+        raise RuntimeError(f"{found} of {len(ids)} targets are there")
+
+
+def register(bench: Bench, ids: list[str]) -> Cost:
+    """The same as one task."""
+    wanted = [{"controller_id": one, "name": one} for one in ids]
+    return bench.result_of({"fleet.deploy.target": {"targets": "{{ wanted }}"}}, wanted=wanted)
+
+
+def scripted(bench: Bench, prefix: str) -> float:
+    """What people script: a loop that sends one request a target. Return its seconds for all, from a few."""
+    task = {
+        "ansible.builtin.uri": {
+            "url": f"{bench.server.url}{ROOT}/targets",
+            "method": "POST",
+            "user": bench.server.username,
+            "password": bench.server.password,
+            "force_basic_auth": True,
+            "body_format": "json",
+            "body": [{"controllerId": "{{ item }}", "name": "{{ item }}"}],
+            "status_code": [201, 409],
+        },
+        "loop": "{{ ids }}",
+    }
+    ids = bench.ids(prefix)
+    few, none = bench.result_of(task, ids=ids[: bench.samples]), bench.result_of(task, ids=[])
+    return none.seconds + (few.seconds - none.seconds) * len(ids) / bench.samples
+
+
+def measure(bench: Bench) -> None:
+    """Measure both sides in turn, each time with fresh ids."""
+    connection = bench.connection()
+    floors, ours, floors_again, ours_again = [], [], [], []
+    for run in range(bench.runs):
+        raw, task = bench.ids(f"floor{run}"), bench.ids(f"ours{run}")
+        floors.append(timed(lambda ids=raw: create(connection, ids)))
+        ours.append(register(bench, task))
+        bench.say(f"registered: {ours[-1].seconds:.1f} s, floor {floors[-1].seconds:.1f} s")
+        floors_again.append(timed(lambda ids=task: look(connection, ids)))
+        ours_again.append(register(bench, task))
+        bench.say(f"again: {ours_again[-1].seconds:.1f} s, floor {floors_again[-1].seconds:.1f} s")
+    connection.close()
+    loop = f"a loop of ansible.builtin.uri, from {bench.samples} targets"
+    count = f"{bench.targets:,}"
+    peer = scripted(bench, "peer")
+    bench.rows += [
+        Row(f"register {count} targets", best(ours), best(floors), 1.2, loop, peer),
+        Row(
+            "the same once more, nothing to do",
+            best(ours_again),
+            best(floors_again),
+            1.2,
+            loop,
+            scripted(bench, "peer"),
+        ),
+    ]

@@ -1,0 +1,223 @@
+"""What the benchmarks share: programs that are timed with their peak memory, requests without overhead, the table."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from servers.hawkbit import HawkbitServer
+
+PAGE = 500
+# pages under way at a time, as in the product
+PARALLEL = 4
+ROOT = "/rest/v1"
+MIB = 1024 * 1024
+# settings of the person who measures must not count
+FOREIGN = ("ANSIBLE_", "HAWKBIT_", "PYTHON")
+INVENTORY = 'localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"\n'
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What something took: seconds on the clock; peak resident memory of its largest process in MiB, 0 if unknown."""
+
+    seconds: float
+    memory: float = 0.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    ours: Cost
+    floor: Cost
+    goal: float | None
+    peer: str
+    peer_seconds: float
+    memory_goal: float = 0.0
+
+    @property
+    def ratio(self) -> float:
+        """How often the floor goes into what the collection takes."""
+        return self.ours.seconds / self.floor.seconds
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goals are reached, as they are shown."""
+        fast = self.goal is None or round(self.ratio, 2) <= self.goal
+        return fast and (not self.memory_goal or round(self.ours.memory) <= self.memory_goal)
+
+
+@dataclass
+class Bench:
+    """A running server, a folder for files, and how much is to be measured."""
+
+    server: HawkbitServer
+    folder: Path
+    targets: int
+    runs: int
+    mebibytes: int
+    samples: int
+    rows: list[Row] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """Tell the person who waits."""
+        print(text, flush=True)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the variables that a program of Ansible gets."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        (self.folder / "ansible.cfg").touch()
+        return {
+            **kept,
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / "home"),
+            "ANSIBLE_PIPELINING": "1",
+            "HAWKBIT_URL": self.server.url,
+            "HAWKBIT_USERNAME": self.server.username,
+            "HAWKBIT_PASSWORD": self.server.password,
+            **more,
+        }
+
+    def program(self, *command: str | Path, output: Path | None = None, **environment: str) -> Cost:
+        """Run a program of Ansible's environment to its end. What it prints goes to a file.
+
+        Raises RuntimeError with the end of that when it fails.
+        """
+        name, *arguments = map(str, command)
+        program = str(Path(sys.executable).parent / name)
+        said = output or self.folder / "output.txt"
+        with said.open("wb") as stdout, (self.folder / "errors.txt").open("wb") as stderr:
+            began = time.perf_counter()
+            process = subprocess.Popen(
+                [program, *arguments],
+                cwd=self.folder,
+                env=self.environment(**environment),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+            )
+            _pid, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if status:
+            errors = (self.folder / "errors.txt").read_text(errors="replace")
+            raise RuntimeError(f"{name} failed:\n{said.read_text(errors='replace')[-2000:]}\n{errors[-2000:]}")
+        return Cost(seconds, usage.ru_maxrss / 1024)
+
+    def playbook(self, tasks: Sequence[Mapping[str, Any]], **variables: Any) -> Cost:
+        """Run tasks as a playbook."""
+        (self.folder / "hosts.ini").write_text(INVENTORY)
+        (self.folder / "vars.json").write_text(json.dumps(variables))
+        play = {"name": "Bench", "hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}
+        (self.folder / "play.yml").write_text(json.dumps([play]))
+        return self.program("ansible-playbook", "-i", "hosts.ini", "-e", "@vars.json", "play.yml")
+
+    def result_of(self, task: Mapping[str, Any], **variables: Any) -> Cost:
+        """Run one task as a playbook."""
+        return self.playbook([{"name": "Measured", **task}], **variables)
+
+    def ids(self, prefix: str) -> list[str]:
+        """Return the ids of the targets of one measurement."""
+        return [f"bench-{prefix}-{number:06}" for number in range(self.targets)]
+
+    def connection(self) -> Connection:
+        """Return one keep-alive connection to the server."""
+        return Connection(self.server)
+
+
+class Connection:
+    """One keep-alive connection to hawkBit with nothing around it: the floor."""
+
+    def __init__(self, server: HawkbitServer, authorization: str | None = None) -> None:
+        basic = base64.b64encode(f"{server.username}:{server.password}".encode()).decode()
+        self._headers = {"Authorization": authorization or f"Basic {basic}", "Accept": "application/json"}
+        self._http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+
+    def send(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """Send JSON and return the answer's. Raises RuntimeError for an answer that is an error."""
+        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        self._http.request(method, path + (f"?{urlencode(query)}" if query else ""), data, headers)
+        answer = self._http.getresponse()
+        content = answer.read()
+        if answer.status >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
+        return json.loads(content) if content else None
+
+    def stream(self, path: str, content_type: str, length: int, blocks: Callable[[], Any]) -> None:
+        """Send a body block by block."""
+        headers = {**self._headers, "Content-Type": content_type, "Content-Length": str(length)}
+        self._http.request("POST", path, blocks(), headers)
+        answer = self._http.getresponse()
+        content = answer.read()
+        if answer.status >= 400:
+            raise RuntimeError(f"POST {path}: {answer.status} {content[:300]!r}")
+
+    def close(self) -> None:
+        """Close it."""
+        self._http.close()
+
+
+def timed(work: Callable[[], object]) -> Cost:
+    """Run something in this process and return what it took."""
+    began = time.perf_counter()
+    work()
+    return Cost(time.perf_counter() - began)
+
+
+def best(costs: Sequence[Cost]) -> Cost:
+    """Return the quickest run, with the most memory that any of them took."""
+    return Cost(min(cost.seconds for cost in costs), max(cost.memory for cost in costs))
+
+
+def in_parallel(work: Callable[[Any], Any], items: Sequence[Any], workers: int = PARALLEL) -> list[Any]:
+    """Do it for all items, a few at a time."""
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, items))
+
+
+HEAD = ("", "time", "floor", "ratio", "goal", "peak memory", "without the collection")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a line of the table as text."""
+    memory = f"{row.ours.memory:.0f} MiB" + (f" (goal {row.memory_goal:.0f})" if row.memory_goal else "")
+    return (
+        row.name,
+        _seconds(row.ours.seconds),
+        _seconds(row.floor.seconds),
+        f"{row.ratio:.2f}" + ("" if row.reached else " (missed)"),
+        "" if row.goal is None else f"{row.goal:g}",
+        memory,
+        f"{_seconds(row.peer_seconds)}, {row.peer}",
+    )
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the table for a terminal."""
+    lines = [HEAD, *map(cells, rows)]
+    widths = [max(map(len, column)) for column in zip_longest(*lines, fillvalue="")]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.1f} s"
