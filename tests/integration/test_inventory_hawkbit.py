@@ -70,7 +70,7 @@ def fleet_of_five(hawkbit: HawkbitServer) -> Iterator[Fleet]:
         post(session, f"{assigned}/assignedTargets", [{"id": cid} for cid in ids[1:3]])
         (tag,) = post(session, f"{root}/targettags", [{"name": "inv canary"}])
         tagged = f"{root}/targettags/{tag['id']}/assigned"
-        if hawkbit.generation == "seed":
+        if hawkbit.generation == "seed" or hawkbit.version == "0.3.0":
             post(session, tagged, [{"controllerId": ids[0]}])
         else:
             post(session, f"{tagged}/{ids[0]}", None)
