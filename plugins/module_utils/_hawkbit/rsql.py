@@ -26,6 +26,13 @@ def equals(field: str, value: object) -> str:
     return f"{field}=={literal(str(value))}"
 
 
+def begins(field: str, start: str) -> str:
+    """Return a comparison that finds all values that begin so, and perhaps more: case does not count."""
+    # no release finds anything by a backslash and a wildcard
+    plain = start.partition("\\")[0]
+    return f'{field}=={literal(plain)[:-1]}*"'
+
+
 def any_of(field: str, values: Iterable[str], room: int = MAX_QUERY) -> Iterator[str]:
     """Yield comparisons that together find all values, each short enough for one request."""
     chunk: list[str] = []

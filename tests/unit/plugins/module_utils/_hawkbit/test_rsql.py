@@ -32,6 +32,20 @@ def test_numbers_are_values_too() -> None:
     assert rsql.equals("id", 7) == 'id=="7"'
 
 
+@pytest.mark.parametrize(
+    "start, text",
+    [
+        ("gw-", 'name=="gw-*"'),
+        ("", 'name=="*"'),
+        ("a*b", 'name=="a\\*b*"'),
+        ('a"b', 'name=="a\\"b*"'),
+        ("a\\b", 'name=="a*"'),
+    ],
+)
+def test_what_begins_so(start: str, text: str) -> None:
+    assert rsql.begins("name", start) == text
+
+
 def test_lists_become_one_comparison() -> None:
     assert list(rsql.any_of("controllerid", ["d1", "d2"])) == ['controllerid=in=("d1","d2")']
     assert list(rsql.any_of("controllerid", [])) == []

@@ -233,7 +233,23 @@ def test_a_thousand_targets_cost_few_reads(modern: FakeHawkbit, client: Client) 
     ids = [f"gateway-{index:04}" for index in range(1000)]
     modern.add_targets(*ids)
     assert not client(modern).targets.plan_present([wanted(controller_id) for controller_id in ids]).changed
-    assert len(modern.lines) <= 4
+    assert len(modern.lines) == 3
+
+
+def test_targets_none_of_which_is_there_cost_one_read(modern: FakeHawkbit, client: Client) -> None:
+    modern.add_targets("gate", "other-0001")
+    ids = [f"gateway-{index:04}" for index in range(1000)]
+    assert len(client(modern).targets.plan_present([wanted(one) for one in ids]).create) == 1000
+    assert len(modern.lines) == 1
+
+
+def test_a_few_among_many_that_begin_alike_are_asked_for_by_id(modern: FakeHawkbit, client: Client) -> None:
+    ids = [f"gateway-{index:04}" for index in range(3000)]
+    modern.add_targets(*ids)
+    assert len(client(modern).targets.find(ids[::3])) == 1000
+    # a count and four lists, instead of six pages
+    assert len(modern.lines) == 5
+
 
 
 def test_a_device_that_registers_itself_in_between_is_updated_instead(modern: FakeHawkbit, client: Client) -> None:
