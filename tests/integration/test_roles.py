@@ -301,11 +301,11 @@ def test_waves_that_a_person_or_a_check_looks_at(world: World) -> None:
 @pytest.mark.usefixtures("newest")
 def test_what_is_wrong_is_said_before_anything_is_written(world: World) -> None:
     """One play with a rollout for each mistake, since each playbook costs seconds."""
-    world.fleet("bad-", 4)
-    options = world.options("bad", "1.0")
+    world.fleet("amiss-", 4)
+    options = world.options("amiss", "1.0")
     world.roll_out({**options, "rollout_waves": [{"name": "all"}]}).must_succeed()
     missing = str(world.folder / "missing.bin")
-    module = {"name": "bad-os", "version": "9", "type": "os", "artifacts": [{"src": missing}]}
+    module = {"name": "amiss-os", "version": "9", "type": "os", "artifacts": [{"src": missing}]}
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "platform": (
             {"rollout_platform": "mender"},
@@ -318,8 +318,8 @@ def test_what_is_wrong_is_said_before_anything_is_written(world: World) -> None:
             "fleet_limit is 3, but the rollout would go to 4 devices: raise the limit",
         ),
         "software": (
-            {"rollout_publish": None, "rollout_software": {"name": "bad", "version": "8"}},
-            "Distribution set 'bad' version '8' does not exist: there is version '1.0'",
+            {"rollout_publish": None, "rollout_software": {"name": "amiss", "version": "8"}},
+            "Distribution set 'amiss' version '8' does not exist: there is version '1.0'",
         ),
         "file": ({"rollout_publish": {"modules": [module]}}, missing),
         "rollback": (
@@ -327,26 +327,26 @@ def test_what_is_wrong_is_said_before_anything_is_written(world: World) -> None:
             "rollout_on_failure is 'rollback': give the version to go back to in rollout_rollback_software",
         ),
         "previous": (
-            {"rollout_on_failure": "rollback", "rollout_rollback_software": {"name": "bad", "version": "0.1"}},
-            "rollout_rollback_software is bad 0.1, which the server does not have",
+            {"rollout_on_failure": "rollback", "rollout_rollback_software": {"name": "amiss", "version": "0.1"}},
+            "rollout_rollback_software is amiss 0.1, which the server does not have",
         ),
         "password": (
             {"rollout_connection": {**world.connection, "password": "wrong"}},
             "the server refused the credentials (401); check username and password, or token.",
         ),
         "other waves": (
-            {"rollout_id": "bad-1.0", "rollout_software": {"name": "bad", "version": "1.0"}},
-            "rollout_id is 'bad-1.0', a rollout that the server has with other waves or gates (all / 100 / 0",
+            {"rollout_id": "amiss-1.0", "rollout_software": {"name": "amiss", "version": "1.0"}},
+            "rollout_id is 'amiss-1.0', a rollout that the server has with other waves or gates (all / 100 / 0",
         ),
         "other software": (
-            {"rollout_id": "bad-1.0", "rollout_software": {"name": "bad", "version": "3"}},
-            "name: the rollout 'bad-1.0' exists and deploys bad 1.0, not bad 3: choose another name.",
+            {"rollout_id": "amiss-1.0", "rollout_software": {"name": "amiss", "version": "3"}},
+            "name: the rollout 'amiss-1.0' exists and deploys amiss 1.0, not amiss 3: choose another name.",
         ),
     }
     base = {
         **options,
-        "rollout_id": "bad-2.0",
-        "rollout_software": {"name": "bad", "version": "2.0"},
+        "rollout_id": "amiss-2.0",
+        "rollout_software": {"name": "amiss", "version": "2.0"},
         "rollout_report": {},
     }
     tasks = []
