@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: distribution_set_assign
-short_description: Assign a hawkBit distribution set to many targets and follow it
+short_description: Assign hawkBit distribution sets to many targets and follow them
 version_added: 0.1.0
 author: Fleet Deploy Authors (@fleet-deploy)
 description:
@@ -33,9 +33,8 @@ attributes:
 options:
   distribution_set:
     description:
-      - The distribution set. It must be complete.
+      - The distribution set. It must be complete. Exactly one of O(distribution_set) and O(distribution_sets).
     type: dict
-    required: true
     suboptions:
       name:
         description: Name of the set.
@@ -48,6 +47,53 @@ options:
       type:
         description: Key of the set's type. Only needed when sets of several types share name and version.
         type: str
+  distribution_sets:
+    description:
+      - Several distribution sets that each device is to have beside each other.
+      - More than one needs a server up to 0.9 with multi-assignment, the tenant's setting C(multi.assignments.enabled),
+        which can be switched on, but never off again.
+      - There a device counts as having a set when the newest update with it has succeeded, whatever else it has been
+        given since.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the set.
+        type: str
+        required: true
+      version:
+        description: Version of the set.
+        type: str
+        required: true
+      type:
+        description: Key of the set's type. Only needed when sets of several types share name and version.
+        type: str
+      assignment_type:
+        description: As O(assignment_type), which it defaults to.
+        type: str
+        choices: [forced, soft, timeforced, downloadonly]
+      forcetime:
+        description: As O(forcetime), which it defaults to unless O(distribution_sets[].assignment_type) is given.
+        type: str
+      weight:
+        description: As O(weight), which it defaults to.
+        type: int
+      maintenance_window:
+        description: As O(maintenance_window), which it defaults to.
+        type: dict
+        suboptions:
+          schedule:
+            description: As O(maintenance_window.schedule).
+            type: str
+          duration:
+            description: As O(maintenance_window.duration).
+            type: str
+          timezone:
+            description: As O(maintenance_window.timezone).
+            type: str
+      confirmation_required:
+        description: As O(confirmation_required), which it defaults to.
+        type: bool
   assignment_type:
     description:
       - How urgent the update is for the device.
@@ -59,11 +105,13 @@ options:
     default: forced
   forcetime:
     description:
-      - When V(timeforced) becomes forced, in milliseconds since 1970 (UTC).
-    type: int
+      - When V(timeforced) becomes forced. A time with its offset from UTC, such as V(2026-12-24T03:00:00+01:00), or
+        milliseconds since 1970 (UTC).
+    type: str
   weight:
     description:
-      - Importance from 0 to 1000. Servers up to 0.4 refuse it unless they have multi-assignment switched on.
+      - Importance from 0 to 1000. Mandatory where multi-assignment is switched on. Servers up to 0.4 refuse it where it
+        is not.
     type: int
   maintenance_window:
     description:
@@ -79,6 +127,20 @@ options:
       timezone:
         description: Offset from UTC, such as V(+02:00).
         type: str
+  confirmation_required:
+    description:
+      - Whether the update waits until it is confirmed, by the device or with M(fleet.deploy.target_action). Until then
+        the device counts as pending.
+      - Needs hawkBit 0.3.0M8 or newer and the tenant's setting C(user.confirmation.flow.enabled), which also makes
+        V(true) the default.
+    type: bool
+  offline:
+    description:
+      - Only record that the devices have the set, because it came to them in another way. Nothing is sent to them.
+      - Devices on which an update is under way are skipped, see RV(busy).
+      - Devices on which the set had failed are recorded too, whatever O(redeploy) says.
+    type: bool
+    default: false
 notes:
   - O(fleet) knows the suboptions O(fleet.ids), O(fleet.names), O(fleet.query) (RSQL), O(fleet.tag),
     O(fleet.filter_id) and O(fleet.all) here, and from hawkBit 0.10 on O(fleet.group) and O(fleet.groups).
@@ -86,8 +148,11 @@ notes:
     target.
   - A device whose update was cancelled gets the set again, since it does not have it. So does one that has been given
     another set since, whether this one had succeeded on it or failed.
+  - What is for one target only is sent in one request, several sets included. For more targets each set is sent in
+    portions of 1,000.
 seealso:
   - module: fleet.deploy.distribution_set
+  - module: fleet.deploy.target_action
   - module: fleet.deploy.hawkbit_rollout
 """
 
@@ -119,6 +184,18 @@ EXAMPLES = r"""
     min_success_percentage: 95
     max_failures: 3
     on_failure: abort
+
+- name: Record what a technician has installed by hand
+  fleet.deploy.distribution_set_assign:
+    url: https://updates.example.com
+    username: admin
+    password: "{{ hawkbit_password }}"
+    distribution_set:
+      name: gateway-os
+      version: 2.1.0
+    fleet:
+      ids: [gateway-0003]
+    offline: true
 """
 
 RETURN = r"""
@@ -140,20 +217,24 @@ deployment:
       description: Always V(hawkbit).
       type: str
     id:
-      description: Id of the distribution set.
+      description: Id of the distribution set, null with several sets.
       type: str
     name:
-      description: Name and version of the distribution set.
+      description: Name and version of the distribution set, or of several ones.
       type: str
     state:
       description:
         - One of V(planned), V(waiting), V(running), V(succeeded), V(failed), V(aborted) and V(timed_out).
       type: str
     native_state:
-      description: Always null, since hawkBit has no state for an assignment to several targets.
+      description:
+        - V(wait_for_confirmation) when that is what all devices wait for that are not at their end.
+        - Null in all other cases, since hawkBit has no state for an assignment to several targets.
       type: str
     software:
-      description: Id, name, version and type of the distribution set.
+      description:
+        - Id, name, version and type of the distribution set. With several sets these are null, and C(sets) lists those
+          of each.
       type: dict
     created:
       description: Always null here.
@@ -163,7 +244,8 @@ deployment:
       type: str
 counts:
   description:
-    - How many of the selected devices are where. Each is counted once.
+    - How many of the selected devices are where. Each is counted once; of several sets the one that has come least far
+      counts.
     - The key C(unknown) also has those that O(fleet) names and the server does not know, which are not selected.
   returned: always, unless the options are wrong or the server cannot be reached
   type: dict
@@ -186,7 +268,7 @@ devices:
           message: no space left on device
           log: "retrieved: Update Server: Target retrieved update action"
     skipped:
-      description: Ids of devices that had the software before.
+      description: Ids of devices that had the software before, or are in RV(busy).
       type: list
       elements: str
       sample: [gateway-0001]
@@ -205,6 +287,36 @@ assigned:
   type: list
   elements: str
   sample: [gateway-0002]
+busy:
+  description: Ids of the devices that were skipped with O(offline=true), because an update is under way on them.
+  returned: always, unless the task failed before anything was assigned
+  type: list
+  elements: str
+  sample: []
+server_counts:
+  description: What the server has answered to the assignments of this task, added up.
+  returned: always, unless the task failed before anything was assigned
+  type: dict
+  contains:
+    assigned:
+      description: How many assignments it has made.
+      type: int
+      sample: 1
+    already_assigned:
+      description: How many it has left out, because somebody else had made them meanwhile or the device is busy.
+      type: int
+      sample: 0
+    total:
+      description: Both together.
+      type: int
+      sample: 1
+    assigned_actions:
+      description:
+        - Ids of the actions that it has made. Empty when the answer was lost on the way and the assignment was found by
+          reading back.
+      type: list
+      elements: str
+      sample: ["12"]
 attach:
   description: Options with which this wait can be taken up again.
   returned: always, unless the options are wrong or the server cannot be reached
@@ -272,6 +384,26 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Tas
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.assign import AssignTask
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
 
+ASSIGNMENT_TYPES = ["forced", "soft", "timeforced", "downloadonly"]
+SET = {
+    "name": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "type": {"type": "str"},
+}
+HOW: dict[str, Any] = {
+    "assignment_type": {"type": "str", "choices": ASSIGNMENT_TYPES},
+    "forcetime": {"type": "str"},
+    "weight": {"type": "int"},
+    "maintenance_window": {
+        "type": "dict",
+        "options": {
+            "schedule": {"type": "str"},
+            "duration": {"type": "str"},
+            "timezone": {"type": "str"},
+        },
+    },
+    "confirmation_required": {"type": "bool"},
+}
 SPEC = (
     connection_spec(PLATFORM)
     .merge(fleet_spec())
@@ -281,31 +413,14 @@ SPEC = (
     .merge(
         ArgumentSpec(
             {
-                "distribution_set": {
-                    "type": "dict",
-                    "required": True,
-                    "options": {
-                        "name": {"type": "str", "required": True},
-                        "version": {"type": "str", "required": True},
-                        "type": {"type": "str"},
-                    },
-                },
-                "assignment_type": {
-                    "type": "str",
-                    "choices": ["forced", "soft", "timeforced", "downloadonly"],
-                    "default": "forced",
-                },
-                "forcetime": {"type": "int"},
-                "weight": {"type": "int"},
-                "maintenance_window": {
-                    "type": "dict",
-                    "options": {
-                        "schedule": {"type": "str"},
-                        "duration": {"type": "str"},
-                        "timezone": {"type": "str"},
-                    },
-                },
+                "distribution_set": {"type": "dict", "options": SET},
+                "distribution_sets": {"type": "list", "elements": "dict", "options": {**SET, **HOW}},
+                **HOW,
+                "assignment_type": {**HOW["assignment_type"], "default": "forced"},
+                "offline": {"type": "bool", "default": False},
             },
+            mutually_exclusive=[["distribution_set", "distribution_sets"]],
+            required_one_of=[["distribution_set", "distribution_sets"]],
         )
     )
 )

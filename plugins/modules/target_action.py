@@ -27,12 +27,12 @@ options:
   action:
     description:
       - What to do.
-      - V(force) switches soft and time-forced actions to forced.
+      - V(force) switches soft and time-forced actions to forced. An action that is only to be downloaded stays so.
       - V(cancel) asks the devices to give up. It takes effect when they have agreed.
       - V(force_cancel) ends the actions on the server without waiting for the devices, after asking them. A device may
         install all the same.
-      - V(confirm) and V(deny) answer for devices that wait for confirmation. Needs hawkBit 0.8 or newer. A denied
-        action goes on waiting, so denying it again is a change again.
+      - V(confirm) and V(deny) answer for devices whose actions wait for confirmation, from hawkBit 0.8 on. A denied
+        action goes on waiting and can be confirmed later.
       - V(request_attributes) has the devices send their attributes once more. This is an act, not a state, and counts
         as a change each time.
     type: str
@@ -83,7 +83,7 @@ options:
     default: fail
   distribution_set:
     description:
-      - Only actions that bring this set. Alone, it means those of all targets.
+      - Only actions that bring this set. Without O(controller_id) and O(fleet) it means those of all targets.
     type: dict
     suboptions:
       name:

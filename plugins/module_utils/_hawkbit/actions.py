@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from .._core.deployment import ABORTED, FAILED, PENDING, RUNNING, SUCCEEDED, UNKNOWN, Device
-from .._core.errors import FleetError, Unreachable
+from .._core.errors import FleetError, Unreachable, Unsupported
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
 from .api import LIST_ACTIONS, MODERN, PAGE, PARALLEL, ROOT, SEED, Api
@@ -55,6 +55,7 @@ class Action:
     force_type: str | None
     created_at: int | None
     code: int | None
+    force_time: int | None = None
 
 
 def normalise(action: dict[str, Any]) -> Action:
@@ -72,6 +73,7 @@ def normalise(action: dict[str, Any]) -> Action:
         force_type=action.get("forceType"),
         created_at=action.get("createdAt"),
         code=action.get("lastStatusCode"),
+        force_time=action.get("forceTime"),
     )
 
 
@@ -105,6 +107,7 @@ class Actions:
     def __init__(self, api: Api) -> None:
         self.api = api
         self._settled: dict[int, Action] = {}
+        self._sets: dict[int, str] = {}
 
     def search(self, query: str, limit: int | None = None) -> Iterator[Action]:
         """Yield actions of all targets, newest first. Not in 0.3.0M7."""
@@ -122,12 +125,21 @@ class Actions:
             yield normalise(action)
 
     def distribution_set_of(self, action: Action) -> str | None:
-        """Return the id of an action's distribution set."""
-        answer = self.api.transport.send(READ, values=_path(action), accept=(404,), shape=dict)
-        links = (answer.data or {}).get("_links", {})
-        return links["distributionset"]["href"].rpartition("/")[2] if "distributionset" in links else None
+        """Return the id of an action's distribution set, which never changes; None when the action is gone."""
+        if action.id not in self._sets:
+            answer = self.api.transport.send(READ, values=_path(action), accept=(404,), shape=dict)
+            links = (answer.data or {}).get("_links", {})
+            if "distributionset" not in links:
+                return None
+            self._sets[action.id] = links["distributionset"]["href"].rpartition("/")[2]
+        return self._sets[action.id]
 
-    def history(self, action: Action, limit: int = 50) -> list[dict[str, Any]]:
+    def denied(self, action: Action) -> bool:
+        """Tell whether an action that waits for confirmation was denied before: it says once more that it waits."""
+        entries = self.history(action, limit=PAGE)
+        return len([entry for entry in entries if entry.get("type") == WAITS_FOR_CONFIRMATION]) > 1
+
+    def history(self, action: Action, limit: int | None = 50) -> list[dict[str, Any]]:
         """Return what was reported about an action, newest first; C(messages) hold text only.
 
         It is the devices' own text: secrets and control characters are cut out.
@@ -230,15 +242,39 @@ class Actions:
         """Switch actions to forced."""
         self._each(self._force_one, actions)
 
-    def confirm(self, actions: Iterable[Action], confirmation: str, code: int | None, details: list[str]) -> None:
-        """Answer C(confirmed) or C(denied) for actions that wait for confirmation. From 0.8 on."""
-        body = {"confirmation": confirmation, "details": details, **({} if code is None else {"code": code})}
-        self._each(lambda action: self._confirm_one(action, body), actions)
+    def confirm(self, actions: Iterable[Action], code: int | None, details: list[str]) -> None:
+        """Let actions begin that wait for confirmation.
+
+        Raises:
+            Unsupported: hawkBit up to 0.7 leaves that to the devices.
+        """
+        body = _confirmation("confirmed", code, details)
+        self._each(lambda action: self._answer_for(action, body, self._no_longer_waits), actions)
+
+    def deny(self, actions: Iterable[Action], code: int | None, details: list[str]) -> None:
+        """Leave actions waiting that wait for confirmation and have not been denied; it is kept in their history.
+
+        Raises:
+            Unsupported: hawkBit up to 0.7 leaves that to the devices.
+        """
+        body = _confirmation("denied", code, details)
+        self._each(lambda action: self._answer_for(action, body, self.denied), actions)
 
     def _each(self, work: Callable[[Action], None], actions: Iterable[Action]) -> None:
-        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-            for _done in pool.map(work, list(actions)):
-                pass
+        """Do something for each action, a few at a time; an error says whether something has been C(changed)."""
+        done: list[Action] = []
+
+        def one(action: Action) -> None:
+            work(action)
+            done.append(action)
+
+        try:
+            with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+                for _done in pool.map(one, list(actions)):
+                    pass
+        except FleetError as error:
+            error.result.setdefault("changed", bool(done))
+            raise
 
     def _cancel_one(self, action: Action) -> None:
         # 405: cancelled or over already; 404: the target is gone
@@ -258,17 +294,32 @@ class Actions:
     def _force_one(self, action: Action) -> None:
         def read_back() -> Any:
             found = self.get(action.controller_id, action.id)
-            return {} if found is not None and found.force_type == "forced" else NOT_DONE
+            return {} if found is None or found.force_type == "forced" else NOT_DONE
 
         self.api.transport.send(FORCE, values=_path(action), json={"forceType": "forced"}, read_back=read_back)
 
-    def _confirm_one(self, action: Action, body: dict[str, Any]) -> None:
-        def read_back() -> Any:
-            found = self.get(action.controller_id, action.id)
-            return {} if found is None or found.native_state != WAITS_FOR_CONFIRMATION else NOT_DONE
+    def _no_longer_waits(self, action: Action) -> bool:
+        found = self.get(action.controller_id, action.id)
+        return found is None or found.native_state != WAITS_FOR_CONFIRMATION
 
-        # 410: over already; 404: not waiting any more
-        self.api.transport.send(CONFIRM, values=_path(action), json=body, accept=(410,), read_back=read_back)
+    def _answer_for(self, action: Action, body: dict[str, Any], done: Callable[[Action], bool]) -> None:
+        # 410: over already; 404 with an empty body: it does not wait any more
+        answer = self.api.transport.send(
+            CONFIRM,
+            values=_path(action),
+            json=body,
+            accept=(404, 410),
+            read_back=lambda: {} if done(action) else NOT_DONE,
+        )
+        if answer.status == 404 and isinstance(answer.data, dict) and "errorCode" not in answer.data:
+            raise Unsupported(
+                "This hawkBit leaves it to the devices to confirm or deny: that of others came with 0.8.",
+                http={"method": CONFIRM.method, "path": CONFIRM.path, "status": 404},
+            )
+
+
+def _confirmation(answer: str, code: int | None, details: list[str]) -> dict[str, Any]:
+    return {"confirmation": answer, "details": details, **({} if code is None else {"code": code})}
 
 
 def _path(action: Action) -> dict[str, Any]:

@@ -7,15 +7,18 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .._core.deployment import (
     ABORTED,
     ABSENT,
     FAILED,
+    OPEN,
     SUCCEEDED,
+    Device,
     Gate,
     Report,
     check_wait,
@@ -28,27 +31,79 @@ from .._core.errors import FleetError, InvalidInput, NotFound, Unsupported
 from .._core.follow import Deployment, Snapshot, follow
 from .._core.plan import Change, Plan
 from .._core.task import Task
-from .assignment import Assignment, assignment, check_usable
+from . import rsql
+from .actions import WAITS_FOR_CONFIRMATION
+from .api import MODERN, SEED
+from .assignment import PENDING_QUERY, Assignments, ServerCounts, assignment, check_usable
 from .client import PLATFORM, Hawkbit
 from .fleet import Selection, resolve, shorten
 from .maintenance import check_window
+from .moment import milliseconds
+
+IDENTITY = ("name", "version", "type")
+# What says how a set is assigned, in the task or for one of several sets.
+HOW = ("assignment_type", "forcetime", "weight", "maintenance_window", "confirmation_required")
+SOFTWARE = ("id", *IDENTITY)
+
+
+@dataclass
+class Wanted:
+    """One distribution set that is to be assigned: who it is, how it is assigned, what it is, and who lacks it."""
+
+    option: Mapping[str, Any]
+    how: dict[str, Any]
+    found: Mapping[str, Any]
+    targets: list[str]
+
+    @property
+    def name(self) -> str:
+        """Name and version."""
+        return f"{self.option['name']}:{self.option['version']}"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The fields of the request; servers refuse what they do not know, so only what was asked for is there."""
+        fields = {
+            "type": self.how["assignment_type"],
+            "forcetime": self.how["forcetime"],
+            "weight": self.how["weight"],
+            "maintenanceWindow": self.how["maintenance_window"],
+            "confirmationRequired": self.how["confirmation_required"],
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @property
+    def software(self) -> dict[str, Any]:
+        """What the result says of the set."""
+        return {**{key: self.found.get(key) for key in SOFTWARE}, "id": str(self.found["id"])}
 
 
 class AssignTask:
-    """Plans, applies and reports the assignment of one distribution set."""
+    """Plans, applies and reports the assignment of distribution sets."""
 
     hawkbit: Hawkbit
     selection: Selection
-    assignment: Assignment
-    distribution_set: dict[str, Any]
+    assignment: Assignments
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.params = task.params
         self.gate = Gate()
-        self.wanted: list[str] = []
+        self.sets: list[Wanted] = []
         self.skipped: frozenset[str] = frozenset()
+        self.planned_busy: list[str] = []
         self.report: Report | None = None
+
+    @property
+    def wanted(self) -> list[str]:
+        """Ids of the targets that are to get something, in the order of the selection."""
+        ids = {controller_id for one in self.sets for controller_id in one.targets}
+        return [controller_id for controller_id in self.selection.names if controller_id in ids]
+
+    @property
+    def busy(self) -> list[str]:
+        """Ids of the targets that an update under way keeps from having another one recorded."""
+        return list(dict.fromkeys([*self.planned_busy, *self.assignment.busy]))
 
     def check_options(self) -> None:
         """Refuse what can be refused without the server.
@@ -59,42 +114,154 @@ class AssignTask:
         params = self.params
         check_wait(params)
         self.gate = Gate.from_options(params)
-        if (params["assignment_type"] == "timeforced") != (params["forcetime"] is not None):
-            raise InvalidInput("forcetime and assignment_type=timeforced belong together: give both or neither.")
-        if params["weight"] is not None and not 0 <= params["weight"] <= 1000:
-            raise InvalidInput(f"weight is {params['weight']}: give a number from 0 to 1000.")
-        if params["maintenance_window"] is not None:
-            check_window(params["maintenance_window"])
+        if params["offline"]:
+            self._check_offline()
+        listed = params["distribution_sets"]
+        if listed is not None:
+            self._check_list(listed)
+        for entry in listed or [params["distribution_set"]]:
+            self.sets.append(Wanted({key: entry.get(key) for key in IDENTITY}, self._how(entry), {}, []))
+
+    def _check_offline(self) -> None:
+        params = self.params
+        if params["wait"]:
+            raise InvalidInput("wait=true does not go with offline=true, which is over at once: leave wait out.")
+        given = [name for name in HOW if name != "weight" and params[name] is not None]
+        for name in given:
+            if params[name] != "forced":
+                raise InvalidInput(f"{name} does not go with offline=true, which only records an update: leave it out.")
+
+    @staticmethod
+    def _check_list(listed: list[Mapping[str, Any]]) -> None:
+        if not listed:
+            raise InvalidInput("distribution_sets is an empty list: give at least one set, or leave the task out.")
+        for (name, version), times in Counter((entry["name"], entry["version"]) for entry in listed).items():
+            if times > 1:
+                raise InvalidInput(f"distribution_sets names '{name}' version '{version}' twice: list each set once.")
+
+    def _how(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how a set is assigned: as its entry says, else as the task says."""
+        params = self.params
+        how = {name: params[name] if entry.get(name) is None else entry[name] for name in HOW}
+        if entry.get("assignment_type") is not None:
+            # the task's belongs to the task's type
+            how["forcetime"] = entry["forcetime"]
+        where = "" if params["distribution_sets"] is None else f"distribution_sets, '{entry['name']}': "
+        if (how["assignment_type"] == "timeforced") != (how["forcetime"] is not None):
+            raise InvalidInput(
+                f"{where}forcetime and assignment_type=timeforced belong together: give both or neither."
+            )
+        if how["forcetime"] is not None:
+            how["forcetime"] = milliseconds(f"{where}forcetime", how["forcetime"])
+        if how["weight"] is not None and not 0 <= how["weight"] <= 1000:
+            raise InvalidInput(f"{where}weight is {how['weight']}: give a number from 0 to 1000.")
+        if how["maintenance_window"] is not None:
+            check_window(how["maintenance_window"])
+        return how
 
     def plan(self, hawkbit: Hawkbit) -> None:
-        """Find out who has the set and who is to get it.
+        """Find out who has the sets and who is to get them.
 
         Raises:
             InvalidInput: an unknown or unusable set, an unknown device, more devices than C(fleet_limit).
+            Unsupported: this server cannot do what is asked for.
             ThresholdExceeded: the gate is broken before anything is written, since devices failed earlier.
         """
         params = self.params
         self.hawkbit = hawkbit
-        self.distribution_set = self._usable_set()
+        for one in self.sets:
+            one.found = hawkbit.distribution_sets.require(*(one.option[key] for key in IDENTITY))
+            check_usable(one.found)
+        beside = self._beside()
         self.selection = resolve(hawkbit, params["fleet"], params["on_unknown_device"])
-        self.assignment = assignment(hawkbit, self.distribution_set["id"], self.selection.names)
+        parts = [assignment(hawkbit, one.found["id"], self.selection.names, beside) for one in self.sets]
+        self.assignment = Assignments(hawkbit, parts)
         self.assignment.read()
         devices = self.assignment.devices
         self.skipped = frozenset(device.id for device in devices.values() if device.state == SUCCEEDED)
         again = {"never": (), "failed": (FAILED,), "always": (FAILED, SUCCEEDED)}[params["redeploy"]]
-        if SUCCEEDED in again and self.skipped:
+        if SUCCEEDED in again and self.skipped and not beside:
             raise Unsupported(
                 f"redeploy is 'always', but hawkBit cannot give a set again to targets that have it "
                 f"({shorten(sorted(self.skipped))}): use redeploy=failed, or a new version."
             )
-        self.wanted = [device.id for device in devices.values() if device.state in (ABSENT, ABORTED, *again)]
+        if params["offline"]:
+            again = (FAILED, *again)
+        for one, part in zip(self.sets, parts):
+            one.targets = [device.id for device in part.devices.values() if device.state in (ABSENT, ABORTED, *again)]
+        if params["offline"] and not beside:
+            self._leave_out_busy(devices)
+        self._check_what_is_wanted(beside)
+        self._judge_what_failed_before()
+
+    def _beside(self) -> bool:
+        """Tell whether the server assigns sets beside each other.
+
+        Raises:
+            Unsupported: several sets are to be assigned, but it does not.
+        """
+        if self.hawkbit.api.generation == MODERN:
+            on: bool | None = False
+            why = "this hawkBit gives a target one set at a time: multi-assignment was taken out in 0.10"
+        else:
+            on = self.hawkbit.system.features()["multi_assignments"]
+            why = (
+                "the user may not see whether multi-assignment is switched on: give it the permission to read the "
+                "tenant's configuration"
+                if on is None
+                else "multi-assignment is switched off: switch multi.assignments.enabled on, which is for good"
+            )
+        if len(self.sets) > 1 and not on:
+            raise Unsupported(f"distribution_sets names {len(self.sets)} sets, but {why}, or give one set.")
+        return bool(on)
+
+    def _leave_out_busy(self, devices: Mapping[str, Device]) -> None:
+        """Take those out that the server would leave out: an update is under way there."""
+        busy = {device.id for device in devices.values() if device.state in OPEN}
+        for portion in rsql.any_of("controllerid", self.wanted):
+            pending = self.hawkbit.targets.search(rsql.both(PENDING_QUERY, portion))
+            busy.update(target["controllerId"] for target in pending)
+        for one in self.sets:
+            one.targets = [controller_id for controller_id in one.targets if controller_id not in busy]
+        self.planned_busy = [controller_id for controller_id in devices if controller_id in busy]
+
+    def _check_what_is_wanted(self, beside: bool) -> None:
+        params, wanted = self.params, self.wanted
         limit = params["fleet_limit"]
-        if limit is not None and len(self.wanted) > limit:
+        if limit is not None and len(wanted) > limit:
             raise InvalidInput(
-                f"fleet_limit is {limit}, but {len(self.wanted)} devices would get {self._name()}: raise the limit or "
+                f"fleet_limit is {limit}, but {len(wanted)} devices would get {self._name()}: raise the limit or "
                 "select fewer devices."
             )
-        self._judge_what_failed_before()
+        generation = self.hawkbit.api.generation
+        for one in self.sets:
+            weight = one.how["weight"]
+            if one.targets and beside and weight is None:
+                raise InvalidInput(
+                    f"weight of {one.name} is missing: multi-assignment is switched on, and its documentation demands "
+                    "one; give a number from 0 to 1000."
+                )
+            if weight is not None and generation == SEED and not beside:
+                raise Unsupported(
+                    f"weight is {weight}, but this hawkBit takes one with multi-assignment only: leave it out."
+                )
+        self._check_confirmation()
+
+    def _check_confirmation(self) -> None:
+        asked = [one for one in self.sets if one.how["confirmation_required"] is not None]
+        if not asked:
+            return
+        flow = self.hawkbit.system.features()["confirmation_flow"]
+        for one in asked:
+            if one.how["confirmation_required"] and flow is False:
+                why = (
+                    "this hawkBit has no confirmation: it came with 0.3.0M8"
+                    if self.hawkbit.api.generation == SEED
+                    else "the tenant's setting user.confirmation.flow.enabled is off: switch it on"
+                )
+                raise Unsupported(f"confirmation_required is true, but {why}, or leave the option out.")
+            if flow is False:
+                one.how["confirmation_required"] = None
 
     def _judge_what_failed_before(self) -> None:
         wanted = frozenset(self.wanted)
@@ -107,12 +274,6 @@ class AssignTask:
                 error.msg += " They failed earlier, and redeploy is 'never'."
             error.msg += " Nothing has been assigned now."
             raise self._report(self._snapshot(), "failed").fail(error)
-
-    def _usable_set(self) -> dict[str, Any]:
-        option = self.params["distribution_set"]
-        found = self.hawkbit.distribution_sets.require(option["name"], option["version"], option["type"])
-        check_usable(found)
-        return found
 
     def apply(self) -> None:
         """Assign, then wait if that is wanted.
@@ -129,7 +290,7 @@ class AssignTask:
                 self._report(snapshot, overall_state(snapshot.counts, self.gate)).fail(error)
             # what was written before the fault counts as changed
             given = self.assignment.given
-            error.result.update(changed=bool(given), assigned=given)
+            error.result.update(changed=bool(given), **self._written(given, self.assignment.server))
             raise
 
     def _waits(self) -> bool:
@@ -137,7 +298,9 @@ class AssignTask:
 
     def _assign_and_follow(self) -> None:
         if self.wanted:
-            dropped = self.assignment.assign(self.wanted, self._body())
+            dropped = self.assignment.assign(
+                [one.targets for one in self.sets], [one.body for one in self.sets], self.params["offline"]
+            )
             if dropped:
                 raise NotFound(
                     f"hawkBit dropped devices while they were assigned ({shorten(dropped)}): they were removed in "
@@ -149,76 +312,93 @@ class AssignTask:
 
     def result(self) -> dict[str, Any]:
         """Return the task's result."""
-        plan = Plan(update=[self._change(controller_id) for controller_id in self.wanted])
+        late = set(self.assignment.busy)
+        wanted = [controller_id for controller_id in self.wanted if controller_id not in late]
+        plan = Plan(update=[self._change(controller_id) for controller_id in wanted])
+        if self.busy:
+            self.task.warn(
+                f"Nothing was recorded for devices on which an update is under way ({shorten(self.busy)}): run the "
+                "task again when it is over."
+            )
         report = self.report
         if report is None:
             snapshot = self._snapshot()
             planned = self.task.check_mode and plan.changed
             report = self._report(snapshot, "planned" if planned else overall_state(snapshot.counts, self.gate))
-        return self.task.result(plan, assigned=self.wanted, **report.keys())
+        return self.task.result(plan, **self._written(wanted, self.assignment.server), **report.keys())
+
+    def _written(self, assigned: list[str], server: ServerCounts) -> dict[str, Any]:
+        return {"assigned": assigned, "busy": self.busy, "server_counts": asdict(server)}
 
     def _change(self, controller_id: str) -> Change:
-        after = {"distribution_set": self._name(), "assignment_type": self.params["assignment_type"]}
         # what the target has now would cost a request each
-        return Change(controller_id, after=after)
-
-    def _body(self) -> Mapping[str, Any]:
-        params = self.params
-        body = {
-            "type": params["assignment_type"],
-            "forcetime": params["forcetime"],
-            # servers refuse what they do not know: only what was asked for is sent
-            "weight": params["weight"],
-            "maintenanceWindow": params["maintenance_window"],
-        }
-        return {name: value for name, value in body.items() if value is not None}
+        how: dict[str, Any] = {"offline": True} if self.params["offline"] else {}
+        if len(self.sets) == 1:
+            one = self.sets[0]
+            how = {"distribution_set": one.name, "assignment_type": one.how["assignment_type"], **how}
+        else:
+            given = {one.name: one.how["assignment_type"] for one in self.sets if controller_id in one.targets}
+            how = {"distribution_sets": given, **how}
+        return Change(controller_id, after=how)
 
     def _poll(self) -> Snapshot:
         self.assignment.refresh()
         snapshot = self._snapshot()
         if self.params["wait_until"] == "online" and snapshot.counts.open:
-            return Snapshot(snapshot.counts, failed=snapshot.failed, offline=self.assignment.offline())
+            return replace(snapshot, offline=self.assignment.offline())
         return snapshot
 
     def _snapshot(self) -> Snapshot:
         devices = self.assignment.devices.values()
         counts = count(devices, self.skipped, len(self.selection.unknown))
-        return Snapshot(counts, failed=[device for device in devices if device.state == FAILED])
+        waiting = {device.native_state for device in devices if device.state in OPEN} == {WAITS_FOR_CONFIRMATION}
+        failed = [device for device in devices if device.state == FAILED]
+        return Snapshot(counts, native_state=WAITS_FOR_CONFIRMATION if waiting else None, failed=failed)
 
     def _report(self, snapshot: Snapshot, state: str) -> Report:
-        found = self.distribution_set
         limit = self.params["result_limit"]
         failed = snapshot.failed
         if not snapshot.silent:
             failed = self.assignment.explain(failed[:limit]) + failed[limit:]
         ended = state in ("succeeded", "failed", "aborted", "timed_out") and self.params["wait"]
+        software = [one.software for one in self.sets]
+        nothing: dict[str, Any] = dict.fromkeys(SOFTWARE)
+        alone = software[0] if len(software) == 1 else {**nothing, "sets": software}
+        # they do not have it, so they must not count towards the gate
+        skipped = self.skipped.union(self.busy)
+        devices = self.assignment.devices.values()
+        counts = count(devices, skipped, len(self.selection.unknown)) if self.busy else snapshot.counts
         return Report(
             deployment(
                 PLATFORM,
-                identifier=str(found["id"]),
+                identifier=alone["id"],
                 name=self._name(),
                 state=state,
-                native_state=None,
-                software={**{key: found.get(key) for key in ("name", "version", "type")}, "id": str(found["id"])},
+                native_state=snapshot.native_state,
+                software=alone,
                 finished=int(time.time() * 1000) if ended and not self.task.check_mode else None,
             ),
-            snapshot.counts,
+            counts,
             failed=failed,
-            skipped=sorted(self.skipped),
+            skipped=sorted(skipped),
             unknown=self.selection.unknown,
             attach=self._attach(),
             limit=limit,
         )
 
     def _attach(self) -> dict[str, Any]:
-        given = {name: value for name, value in self.params["fleet"].items() if value}
-        option = {name: value for name, value in self.params["distribution_set"].items() if value}
+        def given(options: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in options.items() if value}
+
+        several = self.params["distribution_sets"] is not None
+        sets = [given(one.option) for one in self.sets]
+        which = {"distribution_sets": sets} if several else {"distribution_set": sets[0]}
         # else the unknown ones would be refused
         ignored = {"on_unknown_device": self.params["on_unknown_device"]} if self.selection.unknown else {}
-        return {"distribution_set": option, "fleet": given, **ignored, "wait": True}
+        return {**which, "fleet": given(self.params["fleet"]), **ignored, "wait": True}
 
     def _name(self) -> str:
-        return f"{self.distribution_set['name']}:{self.distribution_set['version']}"
+        return " and ".join(one.name for one in self.sets)
 
     def _subject(self) -> str:
         return f"The assignment of {self._name()}"

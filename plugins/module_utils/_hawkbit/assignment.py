@@ -11,21 +11,26 @@ is no way.)
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._core.deployment import ABORTED, ABSENT, FAILED, OPEN, PENDING, SUCCEEDED, UNKNOWN, Device
-from .._core.errors import InvalidInput
-from .._core.transport import NOT_DONE, reads, writes
+from .._core.deployment import ABORTED, ABSENT, FAILED, OPEN, PENDING, RUNNING, SUCCEEDED, UNKNOWN, Device
+from .._core.errors import InvalidInput, NotFound, Rejected
+from .._core.transport import NOT_DONE, Operation, reads, writes
 from . import rsql
-from .actions import Action
+from .actions import WAITS_FOR_CONFIRMATION, Action
 from .api import MODERN, PARALLEL, ROOT, SEED
 from .client import Hawkbit
+from .rules import error_code
+from .targets import LIST
 
 ASSIGNED = reads("list targets of distribution set", "GET", f"{ROOT}/distributionsets/{{id}}/assignedTargets")
 ASSIGN = writes("assign distribution set", "POST", f"{ROOT}/distributionsets/{{id}}/assignedTargets")
+ASSIGN_ONE = writes("assign distribution set", "POST", f"{ROOT}/targets/{{controller_id}}/assignedDS")
 
 # Up to so many targets are asked about by their ids.
 FEW = 200
@@ -33,6 +38,25 @@ FEW = 200
 ASSIGN_CHUNK = 1000
 PENDING_QUERY = "updatestatus==pending"
 OVERDUE_QUERY = "lastcontrollerrequestat=le=${overdue_ts}"
+# Of several sets on one target, what stands first decides.
+WORST_FIRST = (FAILED, ABORTED, UNKNOWN, RUNNING, PENDING, ABSENT)
+
+
+@dataclass
+class ServerCounts:
+    """What the server has answered to assignments, added up; C(assigned_actions) are ids."""
+
+    assigned: int = 0
+    already_assigned: int = 0
+    total: int = 0
+    assigned_actions: list[str] = field(default_factory=list)
+
+    def add(self, answer: Mapping[str, Any]) -> None:
+        """Take one answer into account."""
+        self.assigned += answer.get("assigned", 0)
+        self.already_assigned += answer.get("alreadyAssigned", 0)
+        self.total += answer.get("total", 0)
+        self.assigned_actions += [str(action["id"]) for action in answer.get("assignedActions", [])]
 
 
 class Assignment(ABC):
@@ -42,12 +66,20 @@ class Assignment(ABC):
         hawkbit: the client.
         set_id: id of the distribution set.
         names: names of the selected targets by id.
+        beside: whether sets are assigned beside each other (multi-assignment): one does not end another, and the same
+            again is one more action.
     """
 
-    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str]) -> None:
+    first_native_state = "running"
+
+    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False) -> None:
         self.hawkbit = hawkbit
         self.set_id = set_id
         self.names = names
+        self.beside = beside
+        self.server = ServerCounts()
+        self.busy: list[str] = []
+        """Ids for which the server has not recorded an update, since another one is under way there."""
         self.devices: dict[str, Device] = {}
         self.given: list[str] = []
         """Ids to which this object has assigned the set."""
@@ -68,10 +100,6 @@ class Assignment(ABC):
         """Read the states again that may have moved."""
 
     @abstractmethod
-    def _assigned(self, ids: list[str]) -> None:
-        """Take note of what has just been assigned."""
-
-    @abstractmethod
     def explain(self, devices: Iterable[Device]) -> list[Device]:
         """Return failed devices with their last message and log, a few requests each."""
 
@@ -88,46 +116,69 @@ class Assignment(ABC):
             self._signature = counts
         return self.devices
 
-    def assign(self, ids: list[str], options: Mapping[str, Any]) -> list[str]:
+    def assign(self, ids: list[str], options: Mapping[str, Any], offline: bool = False) -> list[str]:
         """Assign the set to targets.
 
         Args:
             ids: targets that do not have it yet.
             options: fields of the request beside the id.
+            offline: whether it is only to be recorded that they have it.
 
         Returns:
             Ids that the server dropped without a word: it does not know them any more.
         """
         dropped: list[str] = []
         for start in range(0, len(ids), ASSIGN_CHUNK):
-            dropped += self._assign_chunk(ids[start : start + ASSIGN_CHUNK], options)
+            dropped += self._assign_chunk(ids[start : start + ASSIGN_CHUNK], options, offline)
         return dropped
 
-    def _assign_chunk(self, ids: list[str], options: Mapping[str, Any]) -> list[str]:
+    def _assign_chunk(self, ids: list[str], options: Mapping[str, Any], offline: bool) -> list[str]:
         def read_back() -> Any:
-            there = set(self._targets(ASSIGNED, ids))
+            there = self.there(ids)
             # one transaction: a part of it means that some ids are unknown
-            return {"total": len(there)} if there else NOT_DONE
+            return {"total": len(there), "assigned": len(there)} if there else NOT_DONE
 
         answer = self.hawkbit.api.transport.send(
             ASSIGN,
             values={"id": self.set_id},
+            query=offline_query(offline),
             json=[{"id": controller_id, **options} for controller_id in ids],
             shape=dict,
             read_back=read_back,
         )
-        self._assigned(ids)
-        dropped: list[str] = []
-        if answer.data.get("total", len(ids)) != len(ids):
-            there = set(self._targets(ASSIGNED, ids))
-            dropped = [controller_id for controller_id in ids if controller_id not in there]
+        self.server.add(answer.data)
+        complete = answer.data.get("total", len(ids)) == len(ids)
+        known = set(ids if complete else self.hawkbit.targets.find(ids))
+        if offline and (answer.data.get("alreadyAssigned") or not complete):
+            there = self.there(ids)
+            self.busy += [controller_id for controller_id in ids if controller_id in known - there]
+        refused = set(self.busy)
+        self.take_note([i for i in ids if i in known and i not in refused], options, offline)
+        dropped = [controller_id for controller_id in ids if controller_id not in known]
         for controller_id in dropped:
             self.devices[controller_id] = Device(controller_id, self.names[controller_id], UNKNOWN)
-        self.given += [controller_id for controller_id in ids if controller_id not in set(dropped)]
         return dropped
 
-    def _targets(self, operation: Any, ids: list[str] | None = None, query: str = "") -> dict[str, dict[str, Any]]:
-        """Return the targets to which the set is assigned by id, all that there are or some of them."""
+    def take_note(self, ids: list[str], options: Mapping[str, Any], offline: bool) -> None:
+        """Take note of what has just been assigned."""
+        state, native = PENDING, self.first_native_state
+        if offline:
+            state, native = SUCCEEDED, "finished"
+        elif options.get("confirmationRequired"):
+            native = WAITS_FOR_CONFIRMATION
+        for controller_id in ids:
+            self.devices[controller_id] = Device(controller_id, self.names[controller_id], state, native)
+        self.given += ids
+        self._signature = ()
+
+    def there(self, ids: list[str]) -> set[str]:
+        """Return those of the targets that have been given the set since the last look."""
+        return set(self._targets(ASSIGNED, ids))
+
+    def _targets(
+        self, operation: Operation, ids: list[str] | None = None, query: str = ""
+    ) -> dict[str, dict[str, Any]]:
+        """Return targets of a list by id, all that there are or some of them."""
         portions = [self._few()] if ids is None else rsql.any_of("controllerid", ids)
         return {
             item["controllerId"]: item
@@ -142,29 +193,32 @@ class Assignment(ABC):
         portions = list(rsql.any_of(field_name, self.names)) if len(self.names) <= FEW else []
         return portions[0] if len(portions) == 1 else ""
 
-    def _count_assigned(self, query: str = "") -> int:
-        return self.hawkbit.api.count(ASSIGNED, values={"id": self.set_id}, query=rsql.both(query, self._few()) or None)
+    def _count(self, operation: Operation, query: str = "") -> int:
+        query = rsql.both(query, self._few())
+        return self.hawkbit.api.count(operation, values={"id": self.set_id}, query=query or None)
 
-    def offline(self) -> int:
-        """Return how many targets with an open deployment do not poll: never yet, or overdue.
+    def off(self) -> frozenset[str]:
+        """Return the targets with an open deployment that do not poll: never yet, or overdue.
 
         As with the states, counts tell whether it must be read again.
         """
         overdue = f"{PENDING_QUERY};{OVERDUE_QUERY}"
-        counts = (*self._signature, self._count_assigned(PENDING_QUERY), self._count_assigned(overdue))
+        # the list of a set does not have targets that have been assigned another one beside it
+        pool = LIST if self.beside else ASSIGNED
+        counts = (*self._signature, self._count(pool, PENDING_QUERY), self._count(pool, overdue))
         if counts != self._off_signature:
-            pending = self._targets(ASSIGNED, query=PENDING_QUERY).values()
+            pending = self._targets(pool, query=PENDING_QUERY).values()
             never = {item["controllerId"] for item in pending if not item.get("lastControllerRequestAt")}
-            self._off = frozenset({*never, *self._targets(ASSIGNED, query=overdue)})
+            self._off = frozenset({*never, *self._targets(pool, query=overdue)})
             self._off_signature = counts
-        return sum(device.id in self._off for device in self.devices.values() if device.state in OPEN)
+        return self._off
 
 
 class ByActions(Assignment):
     """Follows the actions of the set: exact states, from 0.3.0M8 on."""
 
-    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str]) -> None:
-        super().__init__(hawkbit, set_id, names)
+    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False) -> None:
+        super().__init__(hawkbit, set_id, names, beside)
         self._actions: dict[str, Action] = {}
         self._first = 0
 
@@ -172,13 +226,16 @@ class ByActions(Assignment):
         assigned = self._targets(ASSIGNED)
         self._first = 0
         self._actions = self._newest()
-        moved_on = self._moved_on([action for action in self._actions.values() if action.state == FAILED])
+        failed = [action for action in self._actions.values() if action.state == FAILED]
+        moved_on = set() if self.beside else self._moved_on(failed)
         for controller_id, name in self.names.items():
             action = self._actions.get(controller_id)
             if action is None:
                 state = SUCCEEDED if controller_id in assigned else ABSENT
                 self.devices[controller_id] = Device(controller_id, name, state)
-            elif controller_id in moved_on or (controller_id not in assigned and _ends_when_replaced(action)):
+            elif controller_id in moved_on or not (
+                self.beside or controller_id in assigned or not _ends_when_replaced(action)
+            ):
                 # it has moved on to another set since
                 self.devices[controller_id] = Device(controller_id, name, ABSENT)
             else:
@@ -204,8 +261,12 @@ class ByActions(Assignment):
     def _query(self) -> str:
         return rsql.both(f"distributionset.id=={self.set_id};id=ge={self._first}", self._few("target.controllerid"))
 
-    def _newest(self) -> dict[str, Action]:
-        """Return the newest action of each selected target that has one."""
+    def _newest(self, ids: Iterable[str] | None = None) -> dict[str, Action]:
+        """Return the newest action of each selected target that has one.
+
+        Args:
+            ids: those to which it matters; None for all whose newest action may not be known yet.
+        """
         newest: dict[str, Action] = {}
         for action in self.hawkbit.actions.search(self._query()):
             if action.controller_id in self.names:
@@ -217,17 +278,22 @@ class ByActions(Assignment):
         active, fetched = (
             ("active==true", "status==retrieved") if modern else ("status==pending", "detailstatus==retrieved")
         )
-        return tuple(self.hawkbit.actions.count(f"{self._query()};{part}") for part in (active, fetched))
+        asked = [active, fetched]
+        if any(device.native_state == WAITS_FOR_CONFIRMATION for device in self.devices.values()):
+            asked.append(f"{'status' if modern else 'detailstatus'}=={WAITS_FOR_CONFIRMATION}")
+        return tuple(self.hawkbit.actions.count(f"{self._query()};{part}") for part in asked)
 
     def _reread(self) -> None:
         for controller_id, action in self._newest().items():
             self._actions[controller_id] = action
             self.devices[controller_id] = _device(action, self.names[controller_id])
 
-    def _assigned(self, ids: list[str]) -> None:
-        for controller_id in ids:
-            self.devices[controller_id] = Device(controller_id, self.names[controller_id], PENDING, "running")
-        self._signature = ()
+    def there(self, ids: list[str]) -> set[str]:
+        if not self.beside:
+            return super().there(ids)
+        newest = self._newest(ids)
+        old = {controller_id: action.id for controller_id, action in self._actions.items()}
+        return {i for i in ids if i in newest and newest[i].id > old.get(i, 0)}
 
     def explain(self, devices: Iterable[Device]) -> list[Device]:
         return self.hawkbit.actions.explain(devices, lambda device: self._actions.get(device.id))
@@ -237,11 +303,40 @@ class ByActions(Assignment):
         self.hawkbit.actions.cancel(a for a in self._actions.values() if self._is_open(a) and a.active)
 
 
+class ByActionsOfTargets(ByActions):
+    """The same for 0.3.0M7 with multi-assignment: targets are asked for their actions, and actions for their set."""
+
+    first_native_state = "pending"
+
+    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = True) -> None:
+        super().__init__(hawkbit, set_id, names, beside)
+        self._looks = itertools.count(1)
+
+    def _newest(self, ids: Iterable[str] | None = None) -> dict[str, Action]:
+        if ids is None:
+            # others are at their end
+            ids = [i for i in self.names if i not in self.devices or self.devices[i].state in OPEN]
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            newest = [action for action in pool.map(self._newest_of, ids) if action is not None]
+        return {action.controller_id: action for action in self.hawkbit.actions.settle(newest)}
+
+    def _newest_of(self, controller_id: str) -> Action | None:
+        actions = self.hawkbit.actions
+        of_set = (a for a in actions.of_target(controller_id) if actions.distribution_set_of(a) == str(self.set_id))
+        return next(of_set, None)
+
+    def _counts(self) -> tuple[int, ...]:
+        # nothing tells whether something has moved
+        return (next(self._looks),) if any(device.state in OPEN for device in self.devices.values()) else ()
+
+
 class ByTargets(Assignment):
     """Follows the targets' update status: 0.3.0M7 has no list of all actions, and no state in an action.
 
     A target whose update failed is no longer assigned to the set; its newest action tells to which set it was.
     """
+
+    first_native_state = "pending"
 
     def read(self) -> None:
         self._classify(ours=frozenset())
@@ -275,12 +370,7 @@ class ByTargets(Assignment):
         return False
 
     def _counts(self) -> tuple[int, ...]:
-        return self._count_assigned(), self._count_assigned(PENDING_QUERY)
-
-    def _assigned(self, ids: list[str]) -> None:
-        for controller_id in ids:
-            self.devices[controller_id] = Device(controller_id, self.names[controller_id], PENDING, "pending")
-        self._signature = ()
+        return self._count(ASSIGNED), self._count(ASSIGNED, PENDING_QUERY)
 
     def explain(self, devices: Iterable[Device]) -> list[Device]:
         actions = self.hawkbit.actions
@@ -308,10 +398,163 @@ def check_usable(found: Mapping[str, Any]) -> None:
         raise InvalidInput(f"{name} was invalidated and cannot be assigned any more: use another version.")
 
 
-def assignment(hawkbit: Hawkbit, set_id: int, names: Mapping[str, str]) -> Assignment:
+def assignment(hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False) -> Assignment:
     """Return the assignment in the form that this release allows."""
-    kind = ByTargets if hawkbit.api.generation == SEED else ByActions
-    return kind(hawkbit, set_id, names)
+    if hawkbit.api.generation != SEED:
+        return ByActions(hawkbit, set_id, names, beside)
+    return ByActionsOfTargets(hawkbit, set_id, names) if beside else ByTargets(hawkbit, set_id, names)
+
+
+class Assignments:
+    """One distribution set, or several beside each other, and the targets that are to have them all.
+
+    Args:
+        hawkbit: the client.
+        parts: one for each set, all for the same targets.
+    """
+
+    def __init__(self, hawkbit: Hawkbit, parts: list[Assignment]) -> None:
+        self.hawkbit = hawkbit
+        self.parts = parts
+
+    @property
+    def devices(self) -> dict[str, Device]:
+        """The state of every selected target: of several sets the one that has come least far."""
+        first, *others = (part.devices for part in self.parts)
+        if not others:
+            return first
+        return {
+            controller_id: _least_far([device, *(other[controller_id] for other in others)])
+            for controller_id, device in first.items()
+        }
+
+    @property
+    def given(self) -> list[str]:
+        """Ids of the targets to which something has been assigned."""
+        return list(dict.fromkeys(controller_id for part in self.parts for controller_id in part.given))
+
+    @property
+    def busy(self) -> list[str]:
+        """Ids for which the server has not recorded an update, since another one is under way there."""
+        return list(dict.fromkeys(controller_id for part in self.parts for controller_id in part.busy))
+
+    @property
+    def server(self) -> ServerCounts:
+        """What the server has answered, for all sets together."""
+        whole = ServerCounts()
+        for part in self.parts:
+            whole.assigned += part.server.assigned
+            whole.already_assigned += part.server.already_assigned
+            whole.total += part.server.total
+            whole.assigned_actions += part.server.assigned_actions
+        return whole
+
+    def read(self) -> None:
+        """Read the state of every selected target."""
+        for part in self.parts:
+            part.read()
+
+    def refresh(self) -> None:
+        """Read it again as far as something has moved."""
+        for part in self.parts:
+            part.refresh()
+
+    def assign(self, wanted: list[list[str]], options: list[Mapping[str, Any]], offline: bool = False) -> list[str]:
+        """Assign each set to its targets: what is for one target only goes in one request, else one for each set.
+
+        Args:
+            wanted: for each set the targets that do not have it yet.
+            options: for each set the fields of the request beside the id.
+            offline: whether it is only to be recorded that they have it.
+
+        Returns:
+            Ids that the server does not know any more.
+
+        Raises:
+            Rejected: what the server refuses, such as a weight without multi-assignment up to 0.4.
+        """
+        todo = [item for item in zip(self.parts, wanted, options) if item[1]]
+        ids = {controller_id for _part, some, _how in todo for controller_id in some}
+        try:
+            if len(ids) == 1:
+                return self._assign_one(ids.pop(), [(part, how) for part, _some, how in todo], offline)
+            dropped = [controller_id for part, some, how in todo for controller_id in part.assign(some, how, offline)]
+        except Rejected as error:
+            weights = [how["weight"] for _part, _some, how in todo if "weight" in how]
+            if weights and error_code(error.details) == "multiassignmentnotenabled":
+                error.msg = (
+                    f"weight is {weights[0]}, but this hawkBit takes one with multi-assignment only: leave it out."
+                )
+            raise
+        return list(dict.fromkeys(dropped))
+
+    def _assign_one(
+        self, controller_id: str, todo: list[tuple[Assignment, Mapping[str, Any]]], offline: bool
+    ) -> list[str]:
+        def there() -> list[Assignment]:
+            return [part for part, _how in todo if controller_id in part.there([controller_id])]
+
+        def read_back() -> Any:
+            done = len(there())
+            return {"total": done, "assigned": done} if done else NOT_DONE
+
+        bodies = [{"id": part.set_id, **how} for part, how in todo]
+        try:
+            answer = self.hawkbit.api.transport.send(
+                ASSIGN_ONE,
+                values={"controller_id": controller_id},
+                query=offline_query(offline),
+                json=bodies[0] if len(bodies) == 1 else bodies,
+                shape=dict,
+                read_back=read_back,
+            )
+        except NotFound:
+            if self.hawkbit.targets.find([controller_id]):
+                raise
+            for part, _how in todo:
+                part.devices[controller_id] = Device(controller_id, part.names[controller_id], UNKNOWN)
+            return [controller_id]
+        todo[0][0].server.add(answer.data)
+        taken = there() if offline and answer.data.get("alreadyAssigned") else [part for part, _how in todo]
+        for part, how in todo:
+            if part in taken:
+                part.take_note([controller_id], how, offline)
+            else:
+                part.busy.append(controller_id)
+        return []
+
+    def offline(self) -> int:
+        """Return how many targets with an open deployment do not poll."""
+        off = frozenset[str]().union(*(part.off() for part in self.parts))
+        return sum(device.id in off for device in self.devices.values() if device.state in OPEN)
+
+    def explain(self, devices: Iterable[Device]) -> list[Device]:
+        """Return failed devices with their last message and log, a few requests each."""
+        devices = list(devices)
+        explained: dict[str, Device] = {}
+        for part in self.parts:
+            left = [part.devices[device.id] for device in devices if device.id not in explained]
+            failed = [device for device in left if device.state == FAILED]
+            explained.update({device.id: device for device in part.explain(failed)})
+        return [explained.get(device.id, device) for device in devices]
+
+    def cancel(self) -> None:
+        """Cancel what is still open."""
+        for part in self.parts:
+            part.cancel()
+
+
+def offline_query(offline: bool) -> dict[str, str]:
+    """Return the parameters of an assignment."""
+    return {"offline": "true"} if offline else {}
+
+
+def _least_far(devices: list[Device]) -> Device:
+    """Return the one that stands for several sets on a target."""
+    states = {device.state: device for device in reversed(devices)}
+    worst = next((states[state] for state in WORST_FIRST if state in states), devices[0])
+    # one set is there, the other one is not yet
+    return replace(worst, state=RUNNING) if worst.state == PENDING and SUCCEEDED in states else worst
 
 
 def _ends_when_replaced(action: Action) -> bool:

@@ -63,6 +63,10 @@ class System:
                 request_id=error.request_id,
             ) from error
 
+    def features(self) -> dict[str, bool | None]:
+        """Return what the server can do or has switched on; None for what the user may not know."""
+        return self._features(self.api.generation)[0]
+
     def _describe(self) -> tuple[dict[str, Any], list[str]]:
         remarks: list[str] = []
         connection = self.api.transport.connection

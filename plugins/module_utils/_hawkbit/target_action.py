@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +16,7 @@ from .._core.errors import InvalidInput, Unsupported
 from .._core.plan import Change, Plan
 from .._core.task import Task
 from .actions import WAITS_FOR_CONFIRMATION, Action
-from .api import SEED
-from .assignment import ASSIGNED
+from .api import PARALLEL, SEED
 from .client import Hawkbit
 from .fleet import resolve, shorten
 
@@ -26,31 +27,33 @@ class Verb:
 
     Args:
         needed: whether it would change this action; done already is not a change.
-        before: what the diff shows of the action before.
-        after: and after.
+        after: what the diff shows of the action afterwards.
+        before: what it shows of it before.
     """
 
     needed: Callable[[Action], bool]
-    before: Callable[[Action], Any]
     after: str
+    before: Callable[[Action], str | None] = lambda action: action.native_state or "active"
+
+
+def _becomes_forced(action: Action) -> bool:
+    # a download stays one; what is forced since its time has come stays "timeforced" on the server
+    later = action.force_type == "timeforced" and (action.force_time or 0) > time.time() * 1000
+    return action.type != "cancel" and (action.force_type == "soft" or later)
+
+
+def _waits(action: Action) -> bool:
+    return action.native_state == WAITS_FOR_CONFIRMATION
 
 
 VERBS = {
-    "force": Verb(
-        lambda action: action.type != "cancel" and action.force_type in ("soft", "timeforced"),
-        lambda action: action.force_type,
-        "forced",
-    ),
-    "cancel": Verb(lambda action: action.type != "cancel", lambda action: action.native_state or "active", "canceling"),
-    "force_cancel": Verb(lambda action: True, lambda action: action.native_state or "active", "canceled"),
-    "confirm": Verb(
-        lambda action: action.native_state == WAITS_FOR_CONFIRMATION, lambda action: action.native_state, "confirmed"
-    ),
-    "deny": Verb(
-        lambda action: action.native_state == WAITS_FOR_CONFIRMATION, lambda action: action.native_state, "denied"
-    ),
+    "force": Verb(_becomes_forced, "forced", lambda action: action.force_type),
+    "cancel": Verb(lambda action: action.type != "cancel", "canceling"),
+    "force_cancel": Verb(lambda action: True, "canceled"),
+    "confirm": Verb(_waits, "running"),
+    "deny": Verb(_waits, "denied"),
 }
-ANSWERS = {"confirm": "confirmed", "deny": "denied"}
+ANSWERS = ("confirm", "deny")
 
 
 class ActionTask:
@@ -74,6 +77,13 @@ class ActionTask:
             raise InvalidInput("code and details go with action=confirm and action=deny only: leave them out.")
         if params["action"] == "request_attributes" and params["fleet"] is None and params["controller_id"] is None:
             raise InvalidInput("action=request_attributes wants targets: give controller_id or fleet.")
+        if params["action"] == "request_attributes" and (params["action_id"] or params["distribution_set"]):
+            raise InvalidInput(
+                "action=request_attributes goes to targets, whatever they have to do: leave out action_id and "
+                "distribution_set."
+            )
+        if params["action_limit"] is not None and params["action_limit"] < 0:
+            raise InvalidInput(f"action_limit is {params['action_limit']}: give 0 or more.")
 
     def make_plan(self, hawkbit: Hawkbit) -> None:
         """Find the actions that are meant, and those that are not as wanted yet.
@@ -92,9 +102,14 @@ class ActionTask:
             ]
         else:
             if verb in ANSWERS and hawkbit.api.generation == SEED:
-                raise Unsupported(f"action is '{verb}', but this hawkBit has no confirmation: it came with 0.8.")
+                raise Unsupported(
+                    f"action is '{verb}', but this hawkBit knows no confirmation: it came with 0.3.0M8, and to confirm "
+                    "or deny for devices with 0.8."
+                )
             rule = VERBS[verb]
             self.actions = [action for action in self._meant() if action.active and rule.needed(action)]
+            if verb == "deny":
+                self.actions = self._matching(lambda action: not hawkbit.actions.denied(action), self.actions)
             self.plan.update += [
                 Change(f"{action.controller_id}/{action.id}", {"state": rule.before(action)}, {"state": rule.after})
                 for action in self.actions
@@ -106,13 +121,18 @@ class ActionTask:
             )
 
     def apply(self) -> None:
-        """Carry out the plan, a few at a time."""
+        """Carry out the plan, a few at a time.
+
+        Raises:
+            FleetError: what went wrong, with C(changed) when something had been written before.
+        """
         verb = self.params["action"]
         actions = self.hawkbit.actions
         if verb == "request_attributes":
             self.hawkbit.targets.request_attributes(self.targets)
         elif verb in ANSWERS:
-            actions.confirm(self.actions, ANSWERS[verb], self.params["code"], self.params["details"] or [])
+            answer = {"confirm": actions.confirm, "deny": actions.deny}[verb]
+            answer(self.actions, self.params["code"], self.params["details"] or [])
         else:
             {"force": actions.force, "cancel": actions.cancel, "force_cancel": actions.force_cancel}[verb](self.actions)
 
@@ -135,29 +155,35 @@ class ActionTask:
             return [self._one(params["controller_id"], params["action_id"])]
         if params["controller_id"] is not None or params["fleet"] is not None:
             targets = self._targets()
-            if params["distribution_set"] is None:
-                return self.hawkbit.actions.active(targets)
-            chosen = set(targets)
-            return [action for action in self._of_set() if action.controller_id in chosen]
+            return self.hawkbit.actions.active(targets) if params["distribution_set"] is None else self._of_set(targets)
         return self._of_set()
 
     def _one(self, controller_id: str, action_id: int) -> Action:
         action = self.hawkbit.actions.get(controller_id, action_id)
         if action is not None:
             return action
+        self._targets()
         ids = [str(found.id) for found in self.hawkbit.actions.of_target(controller_id, limit=10)]
         there = f"its newest are {shorten(ids)}" if ids else "it has none"
         raise InvalidInput(f"action_id is {action_id}, but target '{controller_id}' has no such action: {there}.")
 
-    def _of_set(self) -> list[Action]:
+    def _of_set(self, targets: list[str] | None = None) -> list[Action]:
         option = self.params["distribution_set"]
         found = self.hawkbit.distribution_sets.require(option["name"], option["version"], option["type"])
-        api = self.hawkbit.api
-        if api.generation != SEED:
-            query = f"distributionset.id=={found['id']};{self.hawkbit.actions.active_query}"
-            return list(self.hawkbit.actions.search(query))
-        assigned = api.pages(ASSIGNED, values={"id": found["id"]}, query="updatestatus==pending")
-        newest: dict[str, Action] = {}
-        for action in self.hawkbit.actions.active(item["controllerId"] for item in assigned):
-            newest.setdefault(action.controller_id, action)
-        return list(newest.values())
+        actions = self.hawkbit.actions
+        if self.hawkbit.api.generation != SEED:
+            active = actions.search(f"distributionset.id=={found['id']};{actions.active_query}")
+            chosen = None if targets is None else set(targets)
+            return [action for action in active if chosen is None or action.controller_id in chosen]
+        # neither a list of all actions nor the set in that of a target
+        if targets is None:
+            targets = [target["controllerId"] for target in self.hawkbit.targets.search("updatestatus==pending")]
+        of_this = str(found["id"])
+        return self._matching(lambda action: actions.distribution_set_of(action) == of_this, actions.active(targets))
+
+    @staticmethod
+    def _matching(wanted: Callable[[Action], bool], actions: Iterable[Action]) -> list[Action]:
+        """Return the actions that are wanted; each costs a request or two, so a few are asked about at a time."""
+        actions = list(actions)
+        with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+            return [action for action, is_wanted in zip(actions, pool.map(wanted, actions)) if is_wanted]

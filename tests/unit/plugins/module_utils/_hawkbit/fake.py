@@ -45,6 +45,8 @@ class FakeAction:
     force_type: str = "forced"
     rollout: int | None = None
     code: int | None = None
+    weight: int | None = None
+    force_time: int | None = None
     history: list[tuple[str, list[str | None] | None]] = field(default_factory=list)
 
     def fields(self, generation: str) -> dict[str, Any]:
@@ -110,7 +112,7 @@ class FakeHawkbit:
         made = []
         for controller_id in ids:
             for old in self.actions:
-                if old.controller_id == controller_id and old.active:
+                if old.controller_id == controller_id and old.active and not self.beside:
                     old.status, old.type = "canceling", "cancel"
             action = FakeAction(len(self.actions) + 1, controller_id, set_id, **fields)
             self.actions.append(action)
@@ -123,14 +125,18 @@ class FakeHawkbit:
         """Have a device report about its newest action."""
         action = next(action for action in reversed(self.actions) if action.controller_id == controller_id)
         action.history.append((status, list(messages)))
-        action.status = status
         action.code = code
+        self.end(action, status)
+
+    def end(self, action: FakeAction, status: str) -> None:
+        """Give an action a state, which may be its end."""
+        action.status = status
         ends = {"finished": "in_sync", "error": "error", "canceled": "in_sync"}
         if status in ends:
             action.active = False
-            self.targets[controller_id]["updateStatus"] = ends[status]
+            self.targets[action.controller_id]["updateStatus"] = ends[status]
             if status != "finished":
-                del self.assigned[controller_id]
+                del self.assigned[action.controller_id]
 
     def ask_late(self, controller_id: str) -> None:
         """Have a device ask for its update after it has reported the end (eclipse/hawkbit issue 1085)."""
@@ -306,6 +312,8 @@ class FakeHawkbit:
             "createdAt": 1795168061254,
             "_links": links,
         }
+        if action.force_time is not None:
+            shown["forceTime"] = action.force_time
         if self.generation == "modern":
             shown["active"] = action.active
         if self.generation == "legacy":
@@ -325,10 +333,33 @@ class FakeHawkbit:
 
     def cancel_action(self, controller_id: str, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
         action = self._action_of(controller_id, number)
+        if "force" in parameters:
+            if action.type != "cancel" or not action.active:
+                return 405, error("action.notForceQuitable", f"{number} is not canceled yet and cannot be force quit")
+            self.end(action, "canceled")
+            return 204, None
         if action.type == "cancel" or not action.active:
             return 405, error("action.notCancelable", "Actions in canceling or canceled state cannot be canceled")
         action.type, action.status = "cancel", "canceling"
         return 204, None
+
+    def force_action(self, controller_id: str, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        action = self._action_of(controller_id, number)
+        action.force_type = body["forceType"]
+        return 200, self.action(action, single=True)
+
+    def confirm_action(self, controller_id: str, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        if self.generation == "seed":
+            return 404, self.plain(404, f"/targets/{controller_id}/actions/{number}/confirmation")
+        action = self._action_of(controller_id, number)
+        if not action.active:
+            return 410, None
+        if action.status != "wait_for_confirmation":
+            return 404, None
+        if body["confirmation"] == "confirmed":
+            action.status = "running"
+        action.history.append((action.status, body["details"]))
+        return 204 if self.generation == "modern" else 200, None
 
     def history(self, controller_id: str, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
         entries = [
@@ -351,9 +382,30 @@ class FakeHawkbit:
         return self.page(found, parameters)
 
     def assign_targets(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
-        known = [item for item in body if item["id"] in self.targets]
-        new = [item for item in known if self.assigned.get(item["id"]) != int(number)]
-        made = [action for item in new for action in self.assign(int(number), item["id"], force_type=item["type"])]
+        return self._assign([(int(number), item["id"], item) for item in body], "offline" in parameters)
+
+    def assign_one(self, controller_id: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        _known = self.targets[controller_id]
+        items = body if isinstance(body, list) else [body]
+        if len(items) > 1 and not self.beside:
+            return 400, error("multiAssignmentNotEnabled", "The requested operation requires multi assignments.")
+        return self._assign([(item["id"], controller_id, item) for item in items], "offline" in parameters)
+
+    @property
+    def beside(self) -> bool:
+        """Whether multi-assignment is switched on."""
+        return bool(self.configuration.get("multi.assignments.enabled", {}).get("value"))
+
+    def _assign(self, wanted: list[tuple[int, str, dict[str, Any]]], offline: bool) -> Answer:
+        """Assign sets (id of the set, id of the target, the entry of the request)."""
+        known = [item for item in wanted if item[1] in self.targets]
+        new = [item for item in known if self._takes(item[0], item[1], offline)]
+        made = []
+        for set_id, controller_id, entry in new:
+            waits = {"status": "wait_for_confirmation"} if entry.get("confirmationRequired") else {}
+            made += self.assign(set_id, controller_id, force_type=entry["type"], weight=entry.get("weight"), **waits)
+            if offline:
+                self.report(controller_id, "finished")
         actions = [{"id": a.id, "_links": {"self": {"href": f"H/targets/x/actions/{a.id}"}}} for a in reversed(made)]
         return 200, {
             "alreadyAssigned": len(known) - len(new),
@@ -361,6 +413,11 @@ class FakeHawkbit:
             "assignedActions": actions,
             "total": len(known),
         }
+
+    def _takes(self, set_id: int, controller_id: str, offline: bool) -> bool:
+        """Tell whether the server makes an action, or takes the target for one that has the set, or for a busy one."""
+        busy = offline and self.targets[controller_id]["updateStatus"] == "pending"
+        return self.beside or not (busy or self.assigned.get(controller_id) == set_id)
 
     def read_filter(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
         if not number.isdigit():
@@ -449,11 +506,14 @@ ROUTES: list[tuple[str, Callable[..., Answer]]] = [
     (r"GET /targets/([^/]+)/actions", FakeHawkbit.list_actions_of),
     (r"GET /targets/([^/]+)/actions/(\d+)", FakeHawkbit.read_action),
     (r"DELETE /targets/([^/]+)/actions/(\d+)", FakeHawkbit.cancel_action),
+    (r"PUT /targets/([^/]+)/actions/(\d+)", FakeHawkbit.force_action),
+    (r"PUT /targets/([^/]+)/actions/(\d+)/confirmation", FakeHawkbit.confirm_action),
     (r"GET /targets/([^/]+)/actions/(\d+)/status", FakeHawkbit.history),
     (r"GET /distributionsets", FakeHawkbit.list_sets),
     (r"GET /distributionsets/(\d+)", FakeHawkbit.read_set),
     (r"GET /distributionsets/(\d+)/assignedTargets", FakeHawkbit.assigned_targets),
     (r"POST /distributionsets/(\d+)/assignedTargets", FakeHawkbit.assign_targets),
+    (r"POST /targets/([^/]+)/assignedDS", FakeHawkbit.assign_one),
     (r"GET /targetfilters/([^/]+)", FakeHawkbit.read_filter),
     (r"GET /system/configs", FakeHawkbit.read_configuration),
     (r"GET /rollouts", FakeHawkbit.list_rollouts),

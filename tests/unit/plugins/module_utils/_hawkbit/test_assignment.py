@@ -369,25 +369,25 @@ def test_a_failure_after_an_earlier_one_is_seen(assigned: tuple[FakeHawkbit, Ass
 
 def test_devices_that_never_asked_or_are_overdue_are_off(assigned: tuple[FakeHawkbit, Assignment]) -> None:
     fake, found = assigned
-    assert found.offline() == 0
+    assert len(found.off()) == 0
     fake.targets["d1"]["lastControllerRequestAt"] = None
     del fake.targets["d2"]["lastControllerRequestAt"]
     fake.report("d3", "finished")
     fake.targets["d3"]["lastControllerRequestAt"] = 1
     fake.targets["d4"]["lastControllerRequestAt"] = 1
     found.refresh()
-    assert found.offline() == 3
+    assert len(found.off()) == 3
     fake.targets["d4"]["lastControllerRequestAt"] = 9_000_000
-    assert found.offline() == 2
+    assert len(found.off()) == 2
 
 
 def test_who_is_off_is_read_only_when_counts_have_changed(assigned: tuple[FakeHawkbit, Assignment]) -> None:
     fake, found = assigned
     fake.targets["d1"]["lastControllerRequestAt"] = 1
-    assert found.offline() == 1
+    assert len(found.off()) == 1
     assert asked(fake) != []
     for _poll in range(3):
-        assert found.offline() == 1
+        assert len(found.off()) == 1
     assert asked(fake) == []
 
 
