@@ -104,8 +104,13 @@ class Inventory:
                 found.setdefault(controller_id, []).append(tag["name"])
         return {controller_id: sorted(names) for controller_id, names in found.items()}
 
-    def sets(self, kind: str, targets: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Return C(id), C(name), C(version) and C(type) of the distribution set by id of the targets that have one.
+    def sets(
+        self,
+        kind: str,
+        targets: Iterable[Mapping[str, Any]],
+        described: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
+    ) -> dict[str, dict[str, Any]]:
+        """Return the distribution set by id of the targets that have one.
 
         There is no list that says so. One target that has a set is asked which, the set is asked for all its targets,
         and so on until each target's set is known: a few requests a set in use. Sets that were removed after use are
@@ -114,7 +119,10 @@ class Inventory:
         Args:
             kind: C(assigned) or C(installed).
             targets: those of C(targets()).
+            described: makes a result of what the API tells about a set; C(id), C(name), C(version) and C(type) if not
+                given.
         """
+        described = described or _short
         of_target, of_set = SETS[kind]
         unknown = self._with_set(kind, targets)
         found: dict[str, dict[str, Any]] = {}
@@ -131,7 +139,7 @@ class Inventory:
             # far apart: neighbours often have the same set
             asked = unknown[:: max(1, len(unknown) // PARALLEL)][:PARALLEL]
             answers = dict(zip(asked, in_parallel(ask, asked, PARALLEL)))
-            sets = {answer["id"]: _short(answer) for answer in answers.values() if answer}
+            sets = {answer["id"]: described(answer) for answer in answers.values() if answer}
             for id, ids in zip(sets, in_parallel(members, list(sets), PARALLEL)):
                 found.update(dict.fromkeys(ids, sets[id]))
             for controller_id, answer in answers.items():

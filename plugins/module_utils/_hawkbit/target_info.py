@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import FleetError, InvalidInput
 from . import rsql
-from .actions import Action, Actions
+from .action_info import ActionInfo, ActionWish
 from .api import PARALLEL, Api
-from .inventory import ASSIGNED, INSTALLED, NOT_THERE, Inventory, in_parallel
+from .inventory import ASSIGNED, INSTALLED, METADATA, NOT_THERE, Inventory, in_parallel
+from .metadata_query import MetadataQuery
 from .targets import Targets
 
 # key of the result -> field of the API
@@ -41,10 +43,91 @@ POLL_FIELDS = {
     "next_expected_request_at": "nextExpectedRequestAt",
     "overdue": "overdue",
 }
-GATHER = ("attributes", "metadata", "tags", "assigned_distribution_set", "installed_distribution_set", "actions")
+# What a distribution set and each of its modules have.
+PART_FIELDS = {
+    "name": "name",
+    "version": "version",
+    "type": "type",
+    "type_name": "typeName",
+    "description": "description",
+    "complete": "complete",
+    "locked": "locked",
+    "deleted": "deleted",
+    "created_at": "createdAt",
+    "created_by": "createdBy",
+    "last_modified_at": "lastModifiedAt",
+    "last_modified_by": "lastModifiedBy",
+}
+SET_FIELDS = {**PART_FIELDS, "required_migration_step": "requiredMigrationStep", "valid": "valid"}
+MODULE_FIELDS = {**PART_FIELDS, "vendor": "vendor", "encrypted": "encrypted"}
+GATHER = (
+    "poll_status",
+    "attributes",
+    "metadata",
+    "tags",
+    "assigned_distribution_set",
+    "installed_distribution_set",
+    "actions",
+    "action_status",
+)
 # Paging over equal values would show some targets twice and others never.
 LAST_SORT = "controllerId:ASC"
-_SORT = re.compile(r"\w+:(asc|desc)(,\w+:(asc|desc))*", re.IGNORECASE)
+_SORT = re.compile(r"[\w.]+:(asc|desc)(,[\w.]+:(asc|desc))*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to read of each target.
+
+    Args:
+        gather: of C(GATHER).
+        actions: which actions.
+        metadata: which metadata; None for all.
+    """
+
+    gather: frozenset[str] = frozenset()
+    actions: ActionWish = field(default_factory=ActionWish)
+    metadata: MetadataQuery | None = None
+
+
+def wish_of(params: Mapping[str, Any]) -> Wish:
+    """Return the options of C(target_info) that say what to read.
+
+    Raises:
+        InvalidInput: names the option, the value and what would be right.
+    """
+    gather = frozenset(params["gather"])
+    history = "action_status" in gather
+    for option in ("action_id", "action_query", "action_sort"):
+        if params[option] is not None and not history and "actions" not in gather:
+            raise InvalidInput(f"{option} is '{params[option]}', but gather does not have actions: add it there.")
+    if params["action_id"] is not None and params["controller_id"] is None:
+        raise InvalidInput(f"action_id is {params['action_id']}: say in controller_id whose action that is.")
+    if params["metadata_query"] is not None and "metadata" not in gather:
+        raise InvalidInput(
+            f"metadata_query is '{params['metadata_query']}', but gather does not have metadata: add it there."
+        )
+    for option in ("action_limit", "action_status_limit"):
+        if params[option] is not None and params[option] < 1:
+            raise InvalidInput(f"{option} is {params[option]}: give 1 or more.")
+    _check_sort("action_sort", params["action_sort"])
+    return Wish(
+        gather,
+        ActionWish(
+            id=params["action_id"],
+            query=params["action_query"],
+            sort=params["action_sort"],
+            limit=params["action_limit"],
+            history=history,
+            history_limit=params["action_status_limit"],
+        ),
+        None if params["metadata_query"] is None else MetadataQuery(params["metadata_query"]),
+    )
+
+
+def _check_sort(option: str, sort: str | None) -> None:
+    if sort is not None and not _SORT.fullmatch(sort):
+        raise InvalidInput(f"{option} is '{sort}': give field:ASC or field:DESC, several separated by commas.")
 
 
 class TargetInfo:
@@ -53,7 +136,7 @@ class TargetInfo:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.targets = Targets(api)
-        self.actions = Actions(api)
+        self.actions = ActionInfo(api)
 
     def by_ids(self, controller_ids: Iterable[str]) -> list[dict[str, Any]]:
         """Return those of the targets that exist, as the API has them, in the order of the ids.
@@ -76,8 +159,7 @@ class TargetInfo:
         Raises:
             InvalidInput: names the option that the server refuses.
         """
-        if sort is not None and not _SORT.fullmatch(sort):
-            raise InvalidInput(f"sort is '{sort}': give field:ASC or field:DESC, several separated by commas.")
+        _check_sort("sort", sort)
         if limit is not None and limit < 1:
             raise InvalidInput(f"limit is {limit}: give 1 or more, or leave it out for all targets.")
         ordered = sort if sort is None or "controllerid:" in sort.lower() else f"{sort},{LAST_SORT}"
@@ -85,58 +167,77 @@ class TargetInfo:
             found = list(self.targets.search(query, ordered, limit))
             return found, len(found) if limit is None or len(found) < limit else self.targets.count(query)
         except FleetError as error:
-            raise _blamed(error, query, sort) from error
+            raise _blamed(error, {"query": query, "sort": sort}, "a target, such as name:ASC") from error
 
-    def describe(
-        self, targets: list[dict[str, Any]], gather: Iterable[str], query: str | None, action_limit: int
-    ) -> list[dict[str, Any]]:
+    def describe(self, targets: list[dict[str, Any]], wish: Wish, query: str | None) -> list[dict[str, Any]]:
         """Return targets in the form of the result.
 
         Args:
             targets: as the API has them.
-            gather: what to add, of C(GATHER).
+            wish: what to add.
             query: finds at least these targets; None for one that finds all.
-            action_limit: how many actions of each target.
+
+        Raises:
+            InvalidInput: names the option that the server refuses.
         """
         ids = [target["controllerId"] for target in targets]
-        added = self._gather(targets, ids, set(gather), _narrowest(ids, query), action_limit) if ids else {}
+        if "poll_status" in wish.gather:
+            targets = self._with_poll_status(targets)
+        added = self._gather(targets, ids, wish, _narrowest(ids, query)) if ids else {}
         return [
             {**described(target), **{name: values[target["controllerId"]] for name, values in added.items()}}
             for target in targets
         ]
 
+    def _with_poll_status(self, targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the targets with their poll status, which releases before 0.6.0 do not tell in lists."""
+        # who has never called has none
+        silent = [item for item in targets if "pollStatus" not in item and item.get("lastControllerRequestAt")]
+        read = in_parallel(lambda item: self._alone(item["controllerId"]) or item, silent, PARALLEL)
+        fuller = {item["controllerId"]: item for item in read}
+        return [fuller.get(item["controllerId"], item) for item in targets]
+
     def _gather(
-        self, targets: list[dict[str, Any]], ids: list[str], wanted: set[str], query: str | None, action_limit: int
+        self, targets: list[dict[str, Any]], ids: list[str], wish: Wish, query: str | None
     ) -> dict[str, dict[str, Any]]:
         """Return what was asked for, by name and then by id, with an entry for each id."""
+        wanted = wish.gather
         inventory = Inventory(self.api, query)
         added: dict[str, dict[str, Any]] = {}
         if "attributes" in wanted:
             added["attributes"] = dict(inventory.attributes(ids))
         if "metadata" in wanted:
-            added["metadata"] = dict(inventory.metadata(ids))
+            read = in_parallel(lambda one: self._metadata(one, wish.metadata), ids, PARALLEL)
+            added["metadata"] = dict(zip(ids, read))
         if "tags" in wanted:
             tags = inventory.tags()
             added["tags"] = {controller_id: tags.get(controller_id, []) for controller_id in ids}
         for kind in (ASSIGNED, INSTALLED):
             name = f"{kind}_distribution_set"
             if name in wanted:
-                sets = inventory.sets(kind, targets)
+                sets = inventory.sets(kind, targets, described_set)
                 added[name] = {controller_id: sets.get(controller_id) for controller_id in ids}
-        if "actions" in wanted:
-            lists = in_parallel(lambda controller_id: self._actions(controller_id, action_limit), ids, PARALLEL)
-            added["actions"] = dict(zip(ids, lists))
+        if wanted & {"actions", "action_status"}:
+            added["actions"] = dict(self._actions(ids, wish.actions))
         return added
 
-    def _actions(self, controller_id: str, limit: int) -> list[dict[str, Any]]:
+    def _metadata(self, controller_id: str, query: MetadataQuery | None) -> dict[str, str]:
+        asked = None if query is None else query.text
         try:
-            found = list(self.actions.of_target(controller_id, limit))
-            return [_described_action(action) for action in self.actions.settle(found)]
+            pages = self.api.pages(METADATA, values={"controller_id": controller_id}, query=asked, sort="key:ASC")
+            found = {entry["key"]: entry["value"] for entry in pages}
         except FleetError as error:
-            # the id cannot be asked for, or the target has just gone
             if error.status in NOT_THERE:
-                return []
+                return {}
             raise
+        return found if query is None else query.filter(found)
+
+    def _actions(self, ids: Sequence[str], wish: ActionWish) -> dict[str, list[dict[str, Any]]]:
+        try:
+            return self.actions.read(ids, wish)
+        except FleetError as error:
+            options = {"action_query": wish.query, "action_sort": wish.sort}
+            raise _blamed(error, options, "an action, such as id:ASC") from error
 
     def _alone(self, controller_id: str) -> dict[str, Any] | None:
         try:
@@ -153,17 +254,24 @@ def _narrowest(ids: list[str], query: str | None) -> str | None:
     return queries[0] if len(queries) == 1 else query
 
 
-def _blamed(error: FleetError, query: str | None, sort: str | None) -> FleetError:
-    """Return the error of a refused request as one that names the option."""
+def _blamed(error: FleetError, options: Mapping[str, str | None], fields: str) -> FleetError:
+    """Return the error of a refused request as one that names the option.
+
+    Args:
+        error: what the server said.
+        options: the query and the order, by the option's name.
+        fields: for the message: whose fields an order has, and an example.
+    """
     code = str(error.details.get("errorCode", "")).lower()
+    query, sort = options
     if isinstance(error, InvalidInput):
-        option, value, hint = "query", query, "see the chapter on queries of hawkBit's documentation"
+        option, hint = query, "see the chapter on queries of hawkBit's documentation"
     elif ".rest.param.sort" in code or ".rest.param.invalid" in code:
-        option, value, hint = "sort", sort, "give fields of a target, such as name:ASC"
+        option, hint = sort, f"give fields of {fields}"
     else:
         return error
     return InvalidInput(
-        f"{option} is '{value}', which hawkBit refuses ({error.message.rstrip('.')}): {hint}.",
+        f"{option} is '{options[option]}', which hawkBit refuses ({error.message.rstrip('.')}): {hint}.",
         message=error.message,
         details=error.details,
         http=error.http,
@@ -182,14 +290,14 @@ def described(target: Mapping[str, Any]) -> dict[str, Any]:
     return described
 
 
-def _described_action(action: Action) -> dict[str, Any]:
+def described_set(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a distribution set of the API with its modules in the form of the result."""
+    modules = [
+        {"id": str(module["id"]), **{name: module.get(key) for name, key in MODULE_FIELDS.items()}}
+        for module in item.get("modules") or []
+    ]
     return {
-        "id": str(action.id),
-        "type": action.type,
-        "force_type": action.force_type,
-        "active": action.active,
-        "state": action.state,
-        "native_state": action.native_state,
-        "code": action.code,
-        "created_at": action.created_at,
+        "id": str(item["id"]),
+        **{name: item.get(key) for name, key in SET_FIELDS.items()},
+        "modules": modules,
     }
