@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: hawkbit_rollout
-short_description: Create, start, pause, resume, stop and follow a staged rollout on hawkBit
+short_description: Create, approve, start, pause, resume, stop, repeat and follow a staged rollout on hawkBit
 version_added: 0.1.0
 author: Fleet Deploy Authors (@fleet-deploy)
 description:
@@ -17,9 +17,10 @@ description:
     failed, even while no controller is there.
   - The name is the identity. The same task run again finds the rollout and attaches to it; a finished rollout is not
     repeated. A rollout of that name for another distribution set or other targets is an error.
-  - Of a rollout that exists only the O(description) can be changed. The groups, the server's thresholds,
-    O(assignment_type), O(forcetime), O(start_at), O(weight) and O(fleet_limit) count when it is created, and are not
-    compared later.
+  - Of a rollout that exists only the O(description) can be changed. Everything else counts when it is created. When
+    O(distribution_set) and O(fleet) are given, the groups, the server's thresholds, O(assignment_type), O(forcetime),
+    O(start_at), O(weight) and O(dynamic_groups) are compared as far as the server tells them, and a warning says what
+    differs.
 extends_documentation_fragment:
   - fleet.deploy.hawkbit
   - fleet.deploy.fleet
@@ -41,14 +42,22 @@ options:
   state:
     description:
       - V(present) has the rollout created, but not started.
-      - V(started) has it created and started. A paused rollout is left alone, since it may be paused for a reason.
+      - V(started) has it created and started. A paused rollout is left alone, since it may be paused for a reason. One
+        that waits for approval is left alone with a warning.
+      - V(approved) and V(denied) decide about a rollout that waits for approval, which the tenant demands with
+        C(rollout.approval.enabled). One that needs no approval counts as approved. It is not started by that.
       - V(resumed) has a paused rollout go on.
       - V(paused) has no further group started. Devices that have begun go on.
       - V(stopped) ends it for good and cancels what is open. Before hawkBit 0.10, which cannot stop a rollout, it is
         paused and its open actions are cancelled.
+      - V(triggered) has groups begin at once, up to and including O(trigger_group), whatever has become of those
+        before. From hawkBit 0.3.0 on.
+      - V(retried) has a finished rollout repeated for the devices on which it failed, by a new rollout whose name is
+        O(name) with C(_retry) appended. It has one group and 50 for both thresholds, is started, and is what the result
+        is about. Where no device has failed, nothing is done. From hawkBit 0.3.0 on.
       - V(absent) has it removed.
     type: str
-    choices: [present, started, resumed, paused, stopped, absent]
+    choices: [present, started, approved, denied, resumed, paused, stopped, triggered, retried, absent]
     default: started
   distribution_set:
     description:
@@ -100,10 +109,29 @@ options:
         description: Overrides O(success_action) for this group.
         type: str
         choices: [next_group, pause]
+      confirmation_required:
+        description: Overrides O(confirmation_required) for this group.
+        type: bool
   amount_groups:
     description:
-      - How many groups of the same size to make. One without O(groups).
+      - How many groups of the same size to make. One without O(groups). V(0) with O(dynamic_groups) has only those.
     type: int
+  dynamic_groups:
+    description:
+      - Makes the rollout a dynamic one. Targets that come to match O(fleet) later get into further groups, which the
+        server makes for them. Such a rollout never ends by itself; a wait is over when the groups that it began with
+        have ended.
+      - Mutually exclusive with O(groups). From hawkBit 0.5 on.
+    type: dict
+    suboptions:
+      name_suffix:
+        description: What the names of these groups end in.
+        type: str
+        default: -dynamic
+      size:
+        description: How many targets such a group has when it is full.
+        type: int
+        required: true
   success_threshold:
     description:
       - How many devices of a group must have succeeded, in percent, before O(success_action) takes place.
@@ -130,17 +158,30 @@ options:
     default: forced
   forcetime:
     description:
-      - When V(timeforced) becomes forced, in milliseconds since 1970 (UTC).
-    type: int
+      - When V(timeforced) becomes forced, as ISO 8601 with an offset from UTC, or in milliseconds since 1970 (UTC).
+    type: str
   start_at:
     description:
-      - When the server starts the rollout by itself, in milliseconds since 1970 (UTC). For O(state=present); it is
-        refused with O(state=started), which starts at once.
-    type: int
+      - When the server starts the rollout by itself, as ISO 8601 with an offset from UTC, or in milliseconds since 1970
+        (UTC). For O(state=present); it is refused with O(state=started), which starts at once.
+    type: str
   weight:
     description:
-      - Importance from 0 to 1000.
+      - Importance from 0 to 1000. Before hawkBit 0.5 only with multi-assignment.
     type: int
+  confirmation_required:
+    description:
+      - Whether somebody must confirm on each device. Only counts while the tenant has
+        C(user.confirmation.flow.enabled). From hawkBit 0.3.0M8 on.
+    type: bool
+  approval_remark:
+    description:
+      - What is noted down with O(state=approved) and O(state=denied).
+    type: str
+  trigger_group:
+    description:
+      - Name of the group that is to begin with O(state=triggered).
+    type: str
   wait_group:
     description:
       - Wait only until the group of this name has reached its O(success_threshold), even if some of its devices are
@@ -180,6 +221,21 @@ EXAMPLES = r"""
         error_threshold: 10
     wait: true
     wait_timeout: 3600
+
+- name: Prepare a rollout that the server starts in the night
+  fleet.deploy.hawkbit_rollout:
+    url: https://updates.example.com
+    username: admin
+    password: "{{ hawkbit_password }}"
+    name: gateway-os 2.1.0 by night
+    state: present
+    distribution_set:
+      name: gateway-os
+      version: 2.1.0
+    fleet:
+      query: name==gateway-*
+    amount_groups: 5
+    start_at: "2031-05-04T02:00:00+02:00"
 
 - name: Remove the rollout
   fleet.deploy.hawkbit_rollout:
@@ -224,6 +280,22 @@ rollout:
       description: How urgent it is.
       type: str
       sample: forced
+    weight:
+      description: Its importance, null where the release has none.
+      type: int
+      sample: 1000
+    dynamic:
+      description: Whether it has dynamic groups, null where the release does not know them.
+      type: bool
+      sample: false
+    approval_decided_by:
+      description: Who has approved or denied it, null when nobody has.
+      type: str
+      sample: null
+    approval_remark:
+      description: What was noted down with that, null when nothing was.
+      type: str
+      sample: null
     start_at:
       description: When it starts by itself, ISO 8601 in UTC.
       type: str
@@ -248,6 +320,7 @@ rollout:
         - id: "9"
           name: canary
           status: finished
+          dynamic: false
           last_modified_at: "2026-03-01T10:05:00Z"
           success_threshold: "100"
           error_threshold: "0"
@@ -383,7 +456,8 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
-from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.rollout import SUCCESS_ACTIONS, RolloutTask
+from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.rollout import RolloutTask
+from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.rollout_fixed import SUCCESS_ACTIONS
 
 SPEC = (
     connection_spec(PLATFORM)
@@ -396,7 +470,18 @@ SPEC = (
                 "name": {"type": "str", "required": True},
                 "state": {
                     "type": "str",
-                    "choices": ["present", "started", "resumed", "paused", "stopped", "absent"],
+                    "choices": [
+                        "present",
+                        "started",
+                        "approved",
+                        "denied",
+                        "resumed",
+                        "paused",
+                        "stopped",
+                        "triggered",
+                        "retried",
+                        "absent",
+                    ],
                     "default": "started",
                 },
                 "distribution_set": {
@@ -418,9 +503,17 @@ SPEC = (
                         "success_threshold": {"type": "int"},
                         "error_threshold": {"type": "int"},
                         "success_action": {"type": "str", "choices": list(SUCCESS_ACTIONS)},
+                        "confirmation_required": {"type": "bool"},
                     },
                 },
                 "amount_groups": {"type": "int"},
+                "dynamic_groups": {
+                    "type": "dict",
+                    "options": {
+                        "name_suffix": {"type": "str", "default": "-dynamic"},
+                        "size": {"type": "int", "required": True},
+                    },
+                },
                 "success_threshold": {"type": "int", "default": 100},
                 "error_threshold": {"type": "int", "default": 0},
                 "success_action": {"type": "str", "choices": list(SUCCESS_ACTIONS), "default": "next_group"},
@@ -429,12 +522,15 @@ SPEC = (
                     "choices": ["forced", "soft", "timeforced", "downloadonly"],
                     "default": "forced",
                 },
-                "forcetime": {"type": "int"},
-                "start_at": {"type": "int"},
+                "forcetime": {"type": "str"},
+                "start_at": {"type": "str"},
                 "weight": {"type": "int"},
+                "confirmation_required": {"type": "bool"},
+                "approval_remark": {"type": "str"},
+                "trigger_group": {"type": "str"},
                 "wait_group": {"type": "str"},
             },
-            mutually_exclusive=[["groups", "amount_groups"]],
+            mutually_exclusive=[["groups", "amount_groups"], ["groups", "dynamic_groups"]],
         )
     )
 )

@@ -29,7 +29,7 @@ options:
     type: str
   limit:
     description:
-      - How many rollouts to return at most.
+      - How many rollouts to return at most, the oldest first. A warning says when there are more.
     type: int
     default: 100
   failed_devices:
@@ -58,6 +58,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+total:
+  description: How many rollouts the query finds, which may be more than O(limit).
+  returned: success
+  type: int
+  sample: 3
 rollouts:
   description: The rollouts in the order in which they were created. Empty when there is none.
   returned: success
@@ -92,6 +97,22 @@ rollouts:
       description: How urgent it is.
       type: str
       sample: forced
+    weight:
+      description: Its importance, null where the release has none.
+      type: int
+      sample: 1000
+    dynamic:
+      description: Whether it has dynamic groups, null where the release does not know them.
+      type: bool
+      sample: false
+    approval_decided_by:
+      description: Who has approved or denied it, null when nobody has.
+      type: str
+      sample: null
+    approval_remark:
+      description: What was noted down with that, null when nothing was.
+      type: str
+      sample: null
     start_at:
       description: When it starts by itself, ISO 8601 in UTC.
       type: str
@@ -116,6 +137,7 @@ rollouts:
         - id: "9"
           name: canary
           status: running
+          dynamic: false
           last_modified_at: "2026-03-01T10:05:00Z"
           success_threshold: "100"
           error_threshold: "50"
@@ -169,6 +191,9 @@ def run(task: Task) -> dict[str, Any]:
         # the list has no counts in 0.3.0M7
         counted = (item if "totalTargetsPerStatus" in item else rollouts.get(item["id"]) for item in listed)
         found = [rollout for rollout in counted if rollout is not None]
+    total = len(found)
+    if params["name"] is None and total >= params["limit"]:
+        total = rollouts.count(params["query"])
     shown = []
     for rollout in found:
         try:
@@ -178,7 +203,9 @@ def run(task: Task) -> dict[str, Any]:
             # somebody else has deleted it since it was listed
             continue
         shown.append({**show(rollout, groups), "failed_devices": [device.render() for device in failed]})
-    return {"changed": False, "rollouts": shown}
+    if total > params["limit"]:
+        task.warn(f"There are {total} rollouts, of which the first {params['limit']} are returned: raise limit.")
+    return {"changed": False, "total": total, "rollouts": shown}
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from .._core.deployment import Counts, Device, Gate, Report, check_wait, deployment, iso_time
@@ -17,14 +18,15 @@ from .._core.plan import Change, Plan
 from .._core.task import Task
 from .._core.waiter import Waiter
 from . import rsql
-from .api import MODERN
+from .api import MODERN, SEED
 from .assignment import check_usable
 from .client import PLATFORM, Hawkbit
 from .fleet import blamed, resolve, said
 from .fleet import query as fleet_query
-from .rollouts import STOPPED, counts_of, group_percentages
+from .moment import milliseconds
+from .rollout_fixed import conditions, differences
+from .rollouts import RETRY_SUFFIX, STOPPED, begun, counts_of, group_percentages
 
-SUCCESS_ACTIONS = {"next_group": "NEXTGROUP", "pause": "PAUSE"}
 # hawkBit's word -> the word that all platforms share; a paused one depends on why
 STATES = {
     "creating": "planned",
@@ -40,6 +42,7 @@ STATES = {
     "deleting": "aborted",
     "deleted": "aborted",
 }
+WAITED_FOR = ("present", "started", "resumed", "triggered", "retried")
 # state -> status -> verb to use; None: nothing to do. What is not listed is refused.
 VERBS: dict[str, dict[str, str | None]] = {
     "present": dict.fromkeys(STATES),
@@ -54,6 +57,12 @@ VERBS: dict[str, dict[str, str | None]] = {
         **dict.fromkeys(("creating", "ready", "waiting_for_approval", "starting", "running", "paused"), "stop"),
         **dict.fromkeys(("stopping", "stopped", "approval_denied", "finished")),
     },
+    "approved": {
+        "waiting_for_approval": "approve",
+        **dict.fromkeys(("ready", "starting", "running", "paused", "finished")),
+    },
+    "denied": {"waiting_for_approval": "deny", "approval_denied": None},
+    "triggered": {**dict.fromkeys(("starting", "running"), "trigger"), "finished": None},
 }
 
 
@@ -71,6 +80,10 @@ class RolloutTask:
         self.rollout: dict[str, Any] | None = None
         self.body: dict[str, Any] | None = None
         self.verb: str | None = None
+        self.times: dict[str, int | None] = {}
+        """Points in time among the options, in milliseconds."""
+        self.retried: dict[str, Any] | None = None
+        """The rollout that is to be repeated."""
         self.description: str | None = None
         self.report: Report | None = None
         self.software: dict[str, Any] = {}
@@ -99,10 +112,15 @@ class RolloutTask:
                 "wait_until is 'online', which hawkBit cannot tell for a rollout: use all with min_success_percentage, "
                 "or created."
             )
-        if params["start_at"] is not None and params["state"] == "started":
-            raise InvalidInput("start_at needs state=present: with state=started the rollout starts at once.")
-        if params["amount_groups"] is not None and not 1 <= params["amount_groups"] <= 500:
-            raise InvalidInput(f"amount_groups is {params['amount_groups']}: give a number from 1 to 500.")
+        self._check_state(params)
+        for option in ("forcetime", "start_at"):
+            value = params[option]
+            self.times[option] = None if value is None else milliseconds(option, value)
+        least = 1 if params["dynamic_groups"] is None else 0
+        if params["amount_groups"] is not None and not least <= params["amount_groups"] <= 500:
+            raise InvalidInput(f"amount_groups is {params['amount_groups']}: give a number from {least} to 500.")
+        if params["dynamic_groups"] is not None and params["dynamic_groups"]["size"] < 1:
+            raise InvalidInput(f"dynamic_groups.size is {params['dynamic_groups']['size']}: give 1 or more.")
         if params["groups"] is not None:
             self._check_groups(params["groups"])
         for where in [params, *(params["groups"] or [])]:
@@ -114,6 +132,15 @@ class RolloutTask:
         names = [item["name"] for item in params["groups"] or []]
         if group is not None and names and group not in names:
             raise InvalidInput(f"wait_group is '{group}', which is no name in groups: give one of {', '.join(names)}.")
+
+    def _check_state(self, params: Mapping[str, Any]) -> None:
+        state = params["state"]
+        if params["start_at"] is not None and state == "started":
+            raise InvalidInput("start_at needs state=present: with state=started the rollout starts at once.")
+        if (params["trigger_group"] is not None) != (state == "triggered"):
+            raise InvalidInput("trigger_group and state=triggered belong together: give both or neither.")
+        if params["approval_remark"] is not None and state not in ("approved", "denied"):
+            raise InvalidInput("approval_remark is only for state=approved and state=denied: leave it out.")
 
     def _check_groups(self, groups: list[Mapping[str, Any]]) -> None:
         if not groups:
@@ -140,6 +167,8 @@ class RolloutTask:
             if self.rollout is not None:
                 self.plan.delete.append(Change(self.name, before={"status": self.rollout["status"]}))
             return
+        if state == "retried" and self._plan_retry(self.rollout):
+            return
         if self.rollout is None:
             if state not in ("present", "started"):
                 raise InvalidInput(
@@ -149,6 +178,33 @@ class RolloutTask:
             self._plan_create()
             return
         self._plan_change(self.rollout, state)
+
+    def _plan_retry(self, failed: dict[str, Any] | None) -> bool:
+        """Plan to repeat a rollout; return False when there is none.
+
+        From here on this task is about the rollout that repeats it, if there is one.
+        """
+        if self.hawkbit.api.generation == SEED:
+            raise Unsupported("state is 'retried', which came with hawkBit 0.3.0: make a rollout of another name.")
+        if failed is None:
+            return False
+        self._must_be_the_same(failed)
+        if failed["status"] != "finished":
+            error = Conflict(f"rollout '{self.name}' is {failed['status']}, so it cannot be retried: wait for its end.")
+            raise self._report(self._standing(), self._state()).fail(error)
+        again = self.hawkbit.rollouts.find(f"{self.name}{RETRY_SUFFIX}")
+        if again is None and not counts_of(failed).failed:
+            return True
+        self.name += RETRY_SUFFIX
+        self.rollout = again
+        if again is not None:
+            self._plan_steer(again, "started")
+            return True
+        self.retried = failed
+        self.planned_targets = counts_of(failed).failed
+        self.verb = "start"
+        self.plan.create.append(Change(self.name, after={"retry_of": failed["name"], "targets": self.planned_targets}))
+        return True
 
     def _plan_create(self) -> None:
         params = self.params
@@ -181,17 +237,20 @@ class RolloutTask:
             )
         found = self._distribution_set()
         check_usable(found)
+        self._must_be_supported()
         body = {
             "name": self.name,
             "description": params["description"],
             "distributionSetId": found["id"],
             "targetFilterQuery": query,
             "type": params["assignment_type"],
-            "forcetime": params["forcetime"],
-            "startAt": params["start_at"],
+            "forcetime": self.times["forcetime"],
+            "startAt": self.times["start_at"],
             "weight": params["weight"],
-            **self._conditions(params),
-            **({"groups": self._groups()} if params["groups"] else {"amountGroups": params["amount_groups"] or 1}),
+            "confirmationRequired": params["confirmation_required"],
+            **conditions(params),
+            **({"groups": self._groups()} if params["groups"] else {"amountGroups": self._amount()}),
+            **self._dynamic(),
         }
         self.body = {name: value for name, value in body.items() if value is not None}
         self.verb = "start" if params["state"] == "started" else None
@@ -199,7 +258,7 @@ class RolloutTask:
             "distribution_set": f"{found['name']}:{found['version']}",
             "query": query,
             "targets": self.planned_targets,
-            "groups": [group["name"] for group in params["groups"] or []] or params["amount_groups"] or 1,
+            "groups": [group["name"] for group in params["groups"] or []] or self._amount(),
             "state": params["state"],
         }
         self.plan.create.append(Change(self.name, after=after))
@@ -212,8 +271,28 @@ class RolloutTask:
                     self.hawkbit.targets.count(group["query"])
 
     def _plan_change(self, rollout: Mapping[str, Any], state: str) -> None:
-        status = rollout["status"]
         self._must_be_the_same(rollout)
+        if state in ("approved", "denied") and rollout["status"] == "creating":
+            # whether it waits for approval is known a moment later
+            self.rollout = self._until(lambda found: found is None or found["status"] != "creating", "to be ready")
+            rollout = self.rollout or rollout
+        if self.params["distribution_set"] is not None and self.params["fleet"] is not None:
+            # a task that only attaches or steers says nothing about these
+            self._tell_what_stays(rollout)
+        self._plan_steer(rollout, state)
+
+    def _tell_what_stays(self, rollout: Mapping[str, Any]) -> None:
+        sent = self._groups() if self.params["groups"] else []
+        groups = self.hawkbit.rollouts.listed_groups(rollout["id"])
+        words = differences({**self.params, **self.times}, sent, rollout, groups)
+        if words:
+            self.task.warn(
+                f"The rollout '{self.name}' exists with {'; '.join(words)}. That cannot be changed any more: choose "
+                "another name to have it otherwise."
+            )
+
+    def _plan_steer(self, rollout: Mapping[str, Any], state: str) -> None:
+        status = rollout["status"]
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
         wanted = self.params["description"]
@@ -228,10 +307,26 @@ class RolloutTask:
         self.verb = VERBS[state][status]
         if self.verb == "stop" and self.hawkbit.api.generation != MODERN:
             self.verb = self._stop_without_that_verb(rollout)
-        if self.verb is not None:
+        if self.verb == "trigger":
+            self._plan_trigger(rollout)
+        elif self.verb is not None:
             before["status"], after["status"] = status, state
         if after:
             self.plan.update.append(Change(self.name, before, after))
+
+    def _plan_trigger(self, rollout: Mapping[str, Any]) -> None:
+        """Plan to have groups begin up to the one that is wanted."""
+        if self.hawkbit.api.generation == SEED:
+            raise Unsupported("state is 'triggered', which came with hawkBit 0.3.0: wait for the next group.")
+        name = self.params["trigger_group"]
+        groups = self.hawkbit.rollouts.listed_groups(rollout["id"])
+        upto = groups[: self._index(groups, name, "trigger_group") + 1]
+        if not begun(upto[-1]):
+            before = {"begun": [group["name"] for group in groups if begun(group)]}
+            after = {"begun": [group["name"] for group in groups if group in upto or begun(group)]}
+            self.plan.update.append(Change(self.name, before, after))
+        else:
+            self.verb = None
 
     def _stop_without_that_verb(self, rollout: Mapping[str, Any]) -> str | None:
         """Return what is left to do where a stopped rollout is one that is paused and of which nothing is open."""
@@ -302,24 +397,37 @@ class RolloutTask:
                 # an empty query is refused from 0.10 on
                 **({"targetFilterQuery": group["query"]} if group["query"] else {}),
                 "targetPercentage": percentage,
-                **self._conditions({**self.params, **{k: v for k, v in group.items() if v is not None}}),
+                **conditions({**self.params, **{k: v for k, v in group.items() if v is not None}}),
             }
+            if group["confirmation_required"] is not None:
+                body["confirmationRequired"] = group["confirmation_required"]
             bodies.append(body)
         return bodies
 
-    def _conditions(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        action = options["success_action"]
-        if action == "pause" and self.hawkbit.api.generation != MODERN:
+    def _amount(self) -> int:
+        amount = self.params["amount_groups"]
+        return 1 if amount is None else int(amount)
+
+    def _dynamic(self) -> dict[str, Any]:
+        option = self.params["dynamic_groups"]
+        if option is None:
+            return {}
+        template = {"nameSuffix": option["name_suffix"], "targetCount": option["size"]}
+        return {"dynamic": True, "dynamicGroupTemplate": template}
+
+    def _must_be_supported(self) -> None:
+        """Refuse what old releases would ignore without a word, or only refuse when the rollout is created."""
+        levels = [self.params, *(self.params["groups"] or [])]
+        if any(level["success_action"] == "pause" for level in levels) and self.hawkbit.api.generation != MODERN:
             raise Unsupported(
                 "success_action is 'pause', which needs hawkBit 0.10 or newer: use next_group, or a rollout for each "
                 "stage."
             )
-        return {
-            "successCondition": {"condition": "THRESHOLD", "expression": str(options["success_threshold"])},
-            "successAction": {"action": SUCCESS_ACTIONS[action], "expression": ""},
-            "errorCondition": {"condition": "THRESHOLD", "expression": str(options["error_threshold"])},
-            "errorAction": {"action": "PAUSE", "expression": ""},
-        }
+        confirmed = any(level["confirmation_required"] is not None for level in levels)
+        if confirmed and self.hawkbit.api.generation == SEED:
+            raise Unsupported("confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.")
+        if self.params["dynamic_groups"] is not None and not self.hawkbit.rollouts.dynamic():
+            raise Unsupported("dynamic_groups is given, but came with hawkBit 0.5: leave it out.")
 
     # -- apply -------------------------------------------------------------------------------------------------
 
@@ -331,9 +439,9 @@ class RolloutTask:
         """
         try:
             self._write()
-            if self.params["state"] == "started" and self._status() == "waiting_for_approval":
+            if self.params["state"] in ("started", "retried") and self._status() == "waiting_for_approval":
                 self.task.warn(f"rollout '{self.name}' waits for approval on the server; it has not been started.")
-            if self.params["wait"] and self.params["state"] in ("present", "started", "resumed"):
+            if self.params["wait"] and self.params["state"] in WAITED_FOR and self.rollout is not None:
                 self._follow()
         except FleetError as error:
             if "deployment" not in error.result:
@@ -352,6 +460,9 @@ class RolloutTask:
         if self.body is not None:
             self.rollout = rollouts.create(self.body)
             self.written = True
+        if self.retried is not None:
+            self.rollout = rollouts.retry(self.retried)
+            self.written = True
         if self.rollout is None:
             return
         if self.description is not None:
@@ -364,6 +475,9 @@ class RolloutTask:
     def _use(self, verb: str, id: int) -> None:
         """Use a verb when the rollout is ready for it, and see it take effect."""
         rollouts = self.hawkbit.rollouts
+        if verb == "trigger":
+            self._trigger(id)
+            return
         if verb == "start":
             # creating goes on in the background; approval is a person's business
             rollout = self._until(lambda found: found is None or found["status"] != "creating", "to be ready")
@@ -377,11 +491,29 @@ class RolloutTask:
             "pause": rollouts.pause,
             "resume": rollouts.resume,
             "stop": rollouts.stop,
+            "approve": lambda number: rollouts.approve(number, self.params["approval_remark"]),
+            "deny": lambda number: rollouts.deny(number, self.params["approval_remark"]),
         }
         self.written = True
         verbs[verb](id)
         if verb == "stop":
             self._until(lambda found: found is None or found["status"] != "stopping", "to be stopped")
+
+    def _trigger(self, id: int) -> None:
+        """Have groups begin until the one that is wanted has; the first one begins when the rollout does."""
+        rollouts, name = self.hawkbit.rollouts, self.params["trigger_group"]
+        self._until(lambda found: found is None or found["status"] != "starting", "to run")
+        while True:
+            groups = rollouts.listed_groups(id)
+            if begun(groups[self._index(groups, name, "trigger_group")]):
+                return
+            self.written = True
+            rollouts.trigger(id)
+            self._until(partial(self._more_than, sum(map(begun, groups))), "to begin its next group")
+
+    def _more_than(self, number: int, rollout: Mapping[str, Any] | None) -> bool:
+        """Tell whether more groups have begun, or never will."""
+        return rollout is None or self.hawkbit.rollouts.begun_groups(rollout["id"]) > number
 
     def _until(self, ready: Callable[[dict[str, Any] | None], bool], what: str) -> dict[str, Any] | None:
         identifier = (self.rollout or {})["id"]
@@ -424,20 +556,23 @@ class RolloutTask:
         # the groups cost a request: they matter when one is waited for, or to tell why nothing goes on
         stands = status == "paused" or (status == "running" and counts.pending and not counts.running)
         ended_badly = status == "finished" and counts.failed
-        if stands or ended_badly or self.params["wait_group"] is not None:
+        if stands or ended_badly or self.params["wait_group"] is not None or rollout.get("dynamic"):
             return self._look_at_groups(rollout, counts)
         return Snapshot(counts, native_state=status, over=status == "finished")
 
     def _look_at_groups(self, rollout: Mapping[str, Any], counts: Counts) -> Snapshot:
         rollouts, status, name = self.hawkbit.rollouts, rollout["status"], self.params["wait_group"]
         groups = rollouts.listed_groups(rollout["id"])
-        wanted = None if name is None else self._index(groups, name)
-        current = max((index for index, group in enumerate(groups) if _begun(group)), default=None)
+        wanted = None if name is None else self._index(groups, name, "wait_group")
+        current = max((index for index, group in enumerate(groups) if begun(group)), default=None)
         for index in (wanted, current):
             if index is not None:
                 groups[index] = rollouts.counted(rollout["id"], groups[index])
         broken = _why_broken(status, groups, current, wanted)
         over = status == "finished" or (wanted is not None and _decided(groups, wanted, status))
+        if wanted is None and rollout.get("dynamic"):
+            # one with dynamic groups goes on for ever
+            over = all(group["status"] in ("finished", "error") for group in groups if not group.get("dynamic"))
         aborted = None
         if status == "paused" and not over and not broken:
             if current is not None and _pauses(groups[current]) and _passed(groups[current]):
@@ -447,11 +582,11 @@ class RolloutTask:
                 aborted = "was paused by somebody else: have it go on with state=resumed"
         return Snapshot(counts, native_state=status, over=over, broken=broken, aborted=aborted)
 
-    def _index(self, groups: list[dict[str, Any]], name: str) -> int:
+    def _index(self, groups: list[dict[str, Any]], name: str, option: str) -> int:
         names = [str(group["name"]) for group in groups]
         if name not in names:
             raise InvalidInput(
-                f"wait_group is '{name}', but the rollout '{self.name}' has the groups {', '.join(names)}."
+                f"{option} is '{name}', but the rollout '{self.name}' has the groups {', '.join(names)}."
             )
         return names.index(name)
 
@@ -473,8 +608,8 @@ class RolloutTask:
         """Tell whether the rollout is finished, but its last group failed."""
         if self.rollout is None or self._status() != "finished" or not counts_of(self.rollout).failed:
             return False
-        begun = [group for group in self.hawkbit.rollouts.listed_groups(self.rollout["id"]) if _begun(group)]
-        return bool(begun) and begun[-1]["status"] == "error"
+        groups = [group for group in self.hawkbit.rollouts.listed_groups(self.rollout["id"]) if begun(group)]
+        return bool(groups) and groups[-1]["status"] == "error"
 
     def _standing(self, silent: bool = False) -> Snapshot:
         """Return the rollout as it was seen last, or as it would be."""
@@ -520,17 +655,14 @@ class RolloutTask:
             return []
 
     def _attach(self) -> dict[str, Any]:
-        # to resume a second time might undo somebody's pause
-        state = "started" if self.params["state"] == "resumed" else self.params["state"]
+        # to resume a second time might undo somebody's pause; the others are done
+        state = self.params["state"]
+        state = "started" if state in ("resumed", "triggered", "retried") else state
         group = self.params["wait_group"]
         return {"name": self.name, "state": state, "wait": True, **({} if group is None else {"wait_group": group})}
 
     def _subject(self) -> str:
         return f"The rollout '{self.name}'"
-
-
-def _begun(group: Mapping[str, Any]) -> bool:
-    return group["status"] not in ("creating", "ready", "scheduled")
 
 
 def _passed(group: Mapping[str, Any]) -> bool:
@@ -553,8 +685,8 @@ def _decided(groups: list[dict[str, Any]], index: int, status: str) -> bool:
     """Tell whether a group need not be waited for any more."""
     group, later = groups[index], groups[index + 1 :]
     # one with a threshold of 0 has passed when it begins, not before
-    passed = _begun(group) and _passed(group)
-    if passed and _pauses(group) and later and not any(map(_begun, later)):
+    passed = begun(group) and _passed(group)
+    if passed and _pauses(group) and later and not any(map(begun, later)):
         # the server's scheduler comes round to it a moment later
         return status == "paused"
     return passed or group["status"] == "finished"
@@ -598,6 +730,10 @@ def show(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> dict[str, 
         "query": rollout.get("targetFilterQuery"),
         "distribution_set_id": str(rollout["distributionSetId"]),
         "assignment_type": rollout.get("type"),
+        "weight": rollout.get("weight"),
+        "dynamic": rollout.get("dynamic"),
+        "approval_decided_by": rollout.get("approveDecidedBy"),
+        "approval_remark": rollout.get("approvalRemark"),
         "start_at": iso_time(rollout.get("startAt")),
         "created_at": iso_time(rollout.get("createdAt")),
         "last_modified_at": iso_time(rollout.get("lastModifiedAt")),
@@ -607,6 +743,7 @@ def show(rollout: Mapping[str, Any], groups: list[dict[str, Any]]) -> dict[str, 
                 "id": str(group["id"]),
                 "name": group["name"],
                 "status": group["status"],
+                "dynamic": group.get("dynamic"),
                 "last_modified_at": iso_time(group.get("lastModifiedAt")),
                 "success_threshold": (group.get("successCondition") or {}).get("expression"),
                 "error_threshold": (group.get("errorCondition") or {}).get("expression"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -34,9 +35,15 @@ DELETE = writes("delete rollout", "DELETE", f"{ROOT}/rollouts/{{id}}")
 START = writes("start rollout", "POST", f"{ROOT}/rollouts/{{id}}/start")
 PAUSE = writes("pause rollout", "POST", f"{ROOT}/rollouts/{{id}}/pause")
 RESUME = writes("resume rollout", "POST", f"{ROOT}/rollouts/{{id}}/resume")
+APPROVE = writes("approve rollout", "POST", f"{ROOT}/rollouts/{{id}}/approve")
+DENY = writes("deny rollout", "POST", f"{ROOT}/rollouts/{{id}}/deny")
+TRIGGER = writes("trigger next group of rollout", "POST", f"{ROOT}/rollouts/{{id}}/triggerNextGroup")
+RETRY = writes("retry rollout", "POST", f"{ROOT}/rollouts/{{id}}/retry")
 STOP = writes("stop rollout", "POST", f"{ROOT}/rollouts/{{id}}/stop")
 
 GONE = frozenset({"deleting", "deleted"})
+# What the server appends to the name of a rollout that repeats another one for the devices on which that failed.
+RETRY_SUFFIX = "_retry"
 STOPPED = frozenset({"stopping", "stopped", "approval_denied", *GONE})
 
 
@@ -55,18 +62,19 @@ class Rollouts:
         Raises:
             InvalidInput: the server cannot use the query.
         """
-        try:
+        with _usable(query):
             # with counts, but for 0.3.0M7
             parameters = {"representation": "full"}
             yield from self.api.pages(LIST, query=query, sort="id:ASC", limit=limit, parameters=parameters)
-        except InvalidInput as error:
-            raise InvalidInput(
-                f"query is '{query}', which hawkBit refuses ({error.message.rstrip('.')}): see the chapter on queries "
-                "of hawkBit's documentation.",
-                message=error.message,
-                details=error.details,
-                http=error.http,
-            ) from error
+
+    def count(self, query: str | None = None) -> int:
+        """Return how many rollouts there are.
+
+        Raises:
+            InvalidInput: the server cannot use the query.
+        """
+        with _usable(query):
+            return self.api.count(LIST, query=query)
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Return the rollout of this name, None when there is none (or one that was deleted after it had run)."""
@@ -178,6 +186,36 @@ class Rollouts:
             self.pause(id)
         self.actions.cancel(self._open_actions(id))
 
+    def approve(self, id: int, remark: str | None = None) -> None:
+        """Approve a rollout that waits for it."""
+        self._steer(APPROVE, id, lambda status: status != "waiting_for_approval", query={"remark": remark})
+
+    def deny(self, id: int, remark: str | None = None) -> None:
+        """Deny a rollout that waits for approval."""
+        self._steer(DENY, id, lambda status: status == "approval_denied", query={"remark": remark})
+
+    def trigger(self, id: int) -> None:
+        """Have the next group begin, whatever has become of those before."""
+        begun = self.begun_groups(id)
+
+        def read_back() -> Any:
+            return {} if self.begun_groups(id) > begun else NOT_DONE
+
+        self.api.transport.send(TRIGGER, values={"id": id}, read_back=read_back)
+
+    def begun_groups(self, id: int) -> int:
+        """Return how many groups have begun."""
+        return sum(map(begun, self.listed_groups(id)))
+
+    def retry(self, rollout: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a new rollout made for the devices on which one failed, and return it; it is not ready at once."""
+        name = f"{rollout['name']}{RETRY_SUFFIX}"
+        answer = self.api.transport.send(
+            RETRY, values={"id": rollout["id"]}, shape=dict, read_back=lambda: self.find(name) or NOT_DONE
+        )
+        created: dict[str, Any] = answer.data
+        return created
+
     def delete(self, id: int) -> None:
         """Delete a rollout; the server does it after a moment."""
 
@@ -186,12 +224,20 @@ class Rollouts:
 
         self.api.transport.send(DELETE, values={"id": id}, accept=(404,), read_back=read_back)
 
-    def _steer(self, operation: Operation, id: int, done: Callable[[str], bool], accept: tuple[int, ...] = ()) -> int:
+    def _steer(
+        self,
+        operation: Operation,
+        id: int,
+        done: Callable[[str], bool],
+        accept: tuple[int, ...] = (),
+        query: Mapping[str, Any] | None = None,
+    ) -> int:
         def read_back() -> Any:
             rollout = self.get(id)
             return rollout if rollout is not None and done(rollout["status"]) else NOT_DONE
 
-        return self.api.transport.send(operation, values={"id": id}, accept=accept, read_back=read_back).status
+        answer = self.api.transport.send(operation, values={"id": id}, query=query, accept=accept, read_back=read_back)
+        return answer.status
 
     def anything_open(self, id: int) -> bool:
         """Tell whether there are actions that could still be cancelled."""
@@ -217,6 +263,17 @@ class Rollouts:
         Raises:
             Unsupported: it cannot be found out.
         """
+        return self._since_0_5("groups with percentages mean different things before and after hawkBit 0.5")
+
+    def dynamic(self) -> bool:
+        """Tell whether there are dynamic groups (from 0.5 on).
+
+        Raises:
+            Unsupported: it cannot be found out.
+        """
+        return self._since_0_5("dynamic_groups came with hawkBit 0.5")
+
+    def _since_0_5(self, why: str) -> bool:
         if self.api.generation == MODERN:
             return True
         if self.api.generation == SEED:
@@ -227,8 +284,8 @@ class Rollouts:
         if "multi.assignments.enabled" in configuration:
             return False
         raise Unsupported(
-            "groups with percentages mean different things before and after hawkBit 0.5, and the user may not read the "
-            "tenant configuration, which tells the two apart: give the user READ_TENANT_CONFIGURATION."
+            f"{why}, and the user may not read the tenant configuration, which tells the two apart: give the user "
+            "READ_TENANT_CONFIGURATION."
         )
 
     def takes_weight(self) -> bool:
@@ -280,6 +337,26 @@ def group_percentages(wanted: Sequence[tuple[str | None, float | None]], of_all:
         sent.append(100.0 if whole else share if of_all else 100.0 * share / rest)
         taken[query or ""] = 100.0 - rest + share
     return sent
+
+
+@contextmanager
+def _usable(query: str | None) -> Iterator[None]:
+    """Say it in words of the option when the server cannot use a query."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"query is '{query}', which hawkBit refuses ({error.message.rstrip('.')}): see the chapter on queries of "
+            "hawkBit's documentation.",
+            message=error.message,
+            details=error.details,
+            http=error.http,
+        ) from error
+
+
+def begun(group: Mapping[str, Any]) -> bool:
+    """Tell whether a group has begun."""
+    return group["status"] not in ("creating", "ready", "scheduled")
 
 
 def _failed(target: Mapping[str, Any]) -> Device:
