@@ -29,6 +29,8 @@ VERBS = {
     "start": ("ready", "starting"),
     "pause": ("running", "paused"),
     "resume": ("paused", "running"),
+    "approve": ("waiting_for_approval", "ready"),
+    "deny": ("waiting_for_approval", "approval_denied"),
 }
 
 
@@ -74,6 +76,8 @@ class FakeHawkbit:
         self.targets: dict[str, dict[str, Any]] = {}
         self.tags: dict[str, list[str]] = {}
         self.groups_of: dict[str, str] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
+        self.types: list[dict[str, Any]] = []
         self.assigned: dict[str, int] = {}
         self.sets: dict[int, dict[str, Any]] = {}
         self.actions: list[FakeAction] = []
@@ -264,18 +268,109 @@ class FakeHawkbit:
             return 409, error("repo.entityAlreadyExists", "The given entity already exists in database")
         for item in body:
             self.add_targets(item["controllerId"], **item)
+            if self.generation == "modern" and item.get("group"):
+                self.groups_of[item["controllerId"]] = item["group"]
         return 201, [self.targets[item["controllerId"]] for item in body]
 
     def read_target(self, controller_id: str, *, parameters: dict[str, str], body: Any) -> Answer:
         return 200, self.targets[controller_id]
 
     def update_target(self, controller_id: str, *, parameters: dict[str, str], body: Any) -> Answer:
-        self.targets[controller_id].update(body)
-        return 200, self.targets[controller_id]
+        target = self.targets[controller_id]
+        target.update(body)
+        if target.get("targetType") == -1:
+            del target["targetType"]
+        return 200, target
 
     def delete_target(self, controller_id: str, *, parameters: dict[str, str], body: Any) -> Answer:
         del self.targets[controller_id]
         return 200 if self.generation != "modern" else 204, None
+
+    # -- what belongs to targets -------------------------------------------------------------------------------
+
+    def list_metadata(self, controller_id: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        _known = self.targets[controller_id]
+        entries = [{"key": key, "value": value} for key, value in self.metadata.get(controller_id, {}).items()]
+        if self.generation != "seed":
+            return 200, {"content": entries, "total": len(entries), "size": len(entries)}
+        return self.page([entry for entry in entries if rsql(parameters.get("q"), entry)], parameters)
+
+    def create_metadata(self, controller_id: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        _known = self.targets[controller_id]
+        entries = self.metadata.setdefault(controller_id, {})
+        if any(entry["key"] in entries for entry in body):
+            return 409, error("repo.entityAlreadyExists", "Metadata entry with that key already exists")
+        entries.update({entry["key"]: entry["value"] for entry in body})
+        return 201, body if self.generation == "seed" else None
+
+    def read_metadata(self, controller_id: str, key: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        return 200, {"key": key, "value": self.metadata[controller_id][key]}
+
+    def update_metadata(self, controller_id: str, key: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        if self.generation != "modern":
+            _known = self.metadata[controller_id][key]
+        self.metadata.setdefault(controller_id, {})[key] = body["value"]
+        return 204 if self.generation == "modern" else 200, None
+
+    def delete_metadata(self, controller_id: str, key: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        del self.metadata[controller_id][key]
+        return 204 if self.generation == "modern" else 200, None
+
+    def list_tags(self, *, parameters: dict[str, str], body: Any) -> Answer:
+        return self.page([{"id": number, "name": name} for number, name in enumerate(self.tags, 1)], parameters)
+
+    def _tagged(self, number: str) -> list[str]:
+        return list(self.tags.values())[int(number) - 1]
+
+    def list_tagged(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        ids = [one for one in self._tagged(number) if rsql(parameters.get("q"), self._target_fields(one))]
+        return self.page([self.targets[one] for one in ids], parameters)
+
+    def tag_by_post(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        as_objects = all(isinstance(one, dict) for one in body)
+        if as_objects is not (self.generation == "seed"):
+            return 400, error("rest.body.notReadable", "The given request body is not well formed")
+        return self._tag(number, [one["controllerId"] for one in body] if as_objects else body)
+
+    def tag_by_put(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        if self.generation != "legacy":
+            return 405, self.plain(405, f"/targettags/{number}/assigned")
+        return self._tag(number, body)
+
+    def _tag(self, number: str, ids: list[str]) -> Answer:
+        _known = [self.targets[one] for one in ids]
+        members = self._tagged(number)
+        members += [one for one in ids if one not in members]
+        return 200, None
+
+    def untag(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        if self.generation == "seed":
+            return 405, self.plain(405, f"/targettags/{number}/assigned")
+        for one in body:
+            self.untag_one(number, one, parameters={}, body=None)
+        return 204, None
+
+    def untag_one(self, number: str, controller_id: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        _known = self.targets[controller_id]
+        members = self._tagged(number)
+        members[:] = [one for one in members if one != controller_id]
+        return 204, None
+
+    def list_types(self, *, parameters: dict[str, str], body: Any) -> Answer:
+        if self.generation == "seed":
+            return 404, self.plain(404, "/targettypes")
+        return self.page([item for item in self.types if rsql(parameters.get("q"), item)], parameters)
+
+    def read_type(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        return 200, next(item for item in self.types if item["id"] == int(number))
+
+    def group_targets_of(self, *, parameters: dict[str, str], body: Any) -> Answer:
+        if self.generation != "modern":
+            return 404, self.plain(404, "/targetgroups/assigned")
+        for one in set(body) & self.targets.keys():
+            group = parameters.get("group")
+            self.targets[one]["group"] = self.groups_of[one] = group or ""
+        return 204, None
 
     def list_actions(self, *, parameters: dict[str, str], body: Any) -> Answer:
         if self.generation == "seed":
@@ -283,11 +378,13 @@ class FakeHawkbit:
         # also where there is nothing to look at
         rsql(parameters.get("q"), dict.fromkeys(FIELDS[self.generation], "0"))
         found = [a for a in self._newest_first(self.actions, parameters) if self._matches(a, parameters)]
-        return self.page([self.action(action) for action in found], parameters)
+        full = parameters.get("representation") == "full"
+        return self.page([self.action(action, single=full) for action in found], parameters)
 
     def list_actions_of(self, controller_id: str, *, parameters: dict[str, str], body: Any) -> Answer:
         _known = self.targets[controller_id]
-        found = [a for a in self._newest_first(self.actions, parameters) if a.controller_id == controller_id]
+        ordered = self._newest_first(self.actions, parameters)
+        found = [a for a in ordered if a.controller_id == controller_id and self._matches(a, parameters)]
         return self.page([self.action(action) for action in found], parameters)
 
     def _newest_first(self, actions: list[FakeAction], parameters: Mapping[str, str]) -> list[FakeAction]:
@@ -304,6 +401,9 @@ class FakeHawkbit:
         links: dict[str, Any] = {"self": {"href": address}}
         if single:
             links["distributionset"] = {"href": f"{self.server.url}/rest/v1/distributionsets/{action.set_id}"}
+            if self.generation != "seed":
+                found = self.sets[action.set_id]
+                links["distributionset"]["name"] = f"{found['name']}:{found['version']}"
         shown = {
             "id": action.id,
             "type": action.type,
@@ -479,7 +579,25 @@ class FakeHawkbit:
             words = f"Rollout can only be {verb}ed in state {wanted[0]} but current state is {rollout['status']}"
             return 400, error("rollout.illegalState", words)
         rollout["status"] = then
+        if verb in ("approve", "deny"):
+            rollout.update(approveDecidedBy="admin", approvalRemark=parameters.get("remark"))
         return 204, None
+
+    def trigger(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        waiting = [group for group in self.groups[int(number)] if group["status"] == "scheduled"]
+        if not waiting:
+            return 400, error("rollout.illegalState", "Rollout does not have any groups left to be triggered")
+        waiting[0]["status"] = "running"
+        return 204, None
+
+    def retry(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        old = self._rollout(number)
+        failed = old["totalTargetsPerStatus"]["error"]
+        again = self.add_rollout(
+            f"{old['name']}_retry", "creating", totalTargets=failed, totalTargetsPerStatus={"notstarted": failed}
+        )
+        self.add_group(again, "group-1", "ready")
+        return 201, dict(self.rollouts[again])
 
     def list_groups(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
         full = parameters.get("representation") == "full" and self.generation != "seed"
@@ -502,6 +620,20 @@ ROUTES: list[tuple[str, Callable[..., Answer]]] = [
     (r"GET /targets/([^/]+)", FakeHawkbit.read_target),
     (r"PUT /targets/([^/]+)", FakeHawkbit.update_target),
     (r"DELETE /targets/([^/]+)", FakeHawkbit.delete_target),
+    (r"GET /targets/([^/]+)/metadata", FakeHawkbit.list_metadata),
+    (r"POST /targets/([^/]+)/metadata", FakeHawkbit.create_metadata),
+    (r"GET /targets/([^/]+)/metadata/([^/]+)", FakeHawkbit.read_metadata),
+    (r"PUT /targets/([^/]+)/metadata/([^/]+)", FakeHawkbit.update_metadata),
+    (r"DELETE /targets/([^/]+)/metadata/([^/]+)", FakeHawkbit.delete_metadata),
+    (r"GET /targettags", FakeHawkbit.list_tags),
+    (r"GET /targettags/(\d+)/assigned", FakeHawkbit.list_tagged),
+    (r"POST /targettags/(\d+)/assigned", FakeHawkbit.tag_by_post),
+    (r"PUT /targettags/(\d+)/assigned", FakeHawkbit.tag_by_put),
+    (r"DELETE /targettags/(\d+)/assigned", FakeHawkbit.untag),
+    (r"DELETE /targettags/(\d+)/assigned/([^/]+)", FakeHawkbit.untag_one),
+    (r"GET /targettypes", FakeHawkbit.list_types),
+    (r"GET /targettypes/(\d+)", FakeHawkbit.read_type),
+    (r"(?:PUT|DELETE) /targetgroups/assigned", FakeHawkbit.group_targets_of),
     (r"GET /actions", FakeHawkbit.list_actions),
     (r"GET /targets/([^/]+)/actions", FakeHawkbit.list_actions_of),
     (r"GET /targets/([^/]+)/actions/(\d+)", FakeHawkbit.read_action),
@@ -521,7 +653,9 @@ ROUTES: list[tuple[str, Callable[..., Answer]]] = [
     (r"GET /rollouts/(\d+)", FakeHawkbit.read_rollout),
     (r"PUT /rollouts/(\d+)", FakeHawkbit.update_rollout),
     (r"DELETE /rollouts/(\d+)", FakeHawkbit.delete_rollout),
-    (r"POST /rollouts/(\d+)/(start|pause|resume|stop)", FakeHawkbit.steer),
+    (r"POST /rollouts/(\d+)/(start|pause|resume|stop|approve|deny)", FakeHawkbit.steer),
+    (r"POST /rollouts/(\d+)/triggerNextGroup", FakeHawkbit.trigger),
+    (r"POST /rollouts/(\d+)/retry", FakeHawkbit.retry),
     (r"GET /rollouts/(\d+)/deploygroups", FakeHawkbit.list_groups),
     (r"GET /rollouts/(\d+)/deploygroups/(\d+)", FakeHawkbit.read_group),
     (r"GET /rollouts/(\d+)/deploygroups/(\d+)/targets", FakeHawkbit.group_targets),

@@ -135,15 +135,15 @@ def test_all_options_are_sent(ready: FakeHawkbit, roll: Roll) -> None:
         success_threshold=80,
         error_threshold=20,
         assignment_type="timeforced",
-        forcetime=1795168061254,
-        start_at=1795168061999,
+        forcetime="2026-11-20T10:47:41+01:00",
+        start_at="1795168061999",
         weight=7,
     )
     (body,) = ready.bodies("POST /rollouts")
     assert body["successCondition"]["expression"] == "80"
     assert body["errorCondition"]["expression"] == "20"
     sent = ("description", "amountGroups", "type", "forcetime", "startAt", "weight")
-    assert [body[name] for name in sent] == ["Spring", 2, "timeforced", 1795168061254, 1795168061999, 7]
+    assert [body[name] for name in sent] == ["Spring", 2, "timeforced", 1795168061000, 1795168061999, 7]
     assert ready.writes == ["POST /rollouts"]
 
 
@@ -389,6 +389,14 @@ MODERN_VERBS: dict[str, dict[str, list[str] | type[Exception]]] = {
     "resumed": {"paused": ["resume"], "running": [], "finished": [], "ready": Conflict, "stopped": Conflict},
     "paused": {"running": ["pause"], "paused": [], "finished": [], "ready": Conflict, "stopped": Conflict},
     "stopped": {"running": ["stop"], "paused": ["stop"], "ready": ["stop"], "stopped": [], "finished": []},
+    "approved": {
+        "waiting_for_approval": ["approve"],
+        "ready": [],
+        "running": [],
+        "finished": [],
+        "approval_denied": Conflict,
+    },
+    "denied": {"waiting_for_approval": ["deny"], "approval_denied": [], "ready": Conflict, "running": Conflict},
     "absent": {"running": ["DELETE"], "finished": ["DELETE"]},
 }
 
@@ -418,7 +426,9 @@ def test_each_state_from_each_status(
 
 
 def test_every_status_is_known_to_every_state() -> None:
-    assert set(VERBS) == {"present", "started", "resumed", "paused", "stopped"}
+    states = set(module.SPEC.argument_spec["state"]["choices"])
+    # a rollout that is retried is one that another one repeats, and that is started
+    assert set(VERBS) == states - {"retried", "absent"}
     assert all(set(row) <= set(STATES) for row in VERBS.values())
 
 
@@ -844,3 +854,230 @@ def test_thresholds_that_are_no_numbers_are_no_crash(ready: FakeHawkbit, roll: R
     number = there(ready, "paused", running=1, finished=1)
     ready.add_group(number, "all", running=1, finished=1, successCondition={"expression": "abc"}, errorCondition=None)
     assert isinstance(roll(wait=True).error, AbortedElsewhere)
+
+
+# -- approval, next group, retry, dynamic groups -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state, verb", [("approved", "approve"), ("denied", "deny")])
+def test_the_remark_is_noted_down(ready: FakeHawkbit, roll: Roll, state: str, verb: str) -> None:
+    number = there(ready, "waiting_for_approval", notstarted=4)
+    planned = roll(state=state, approval_remark="by the book", check_mode=True)
+    assert (planned.result["changed"], ready.writes) == (True, [])
+    ran = roll(state=state, approval_remark="by the book")
+    assert ready.writes == [f"POST /rollouts/{number}/{verb}?remark=by+the+book"]
+    rollout = ran.result["rollout"]
+    assert (rollout["approval_decided_by"], rollout["approval_remark"]) == ("admin", "by the book")
+
+
+def test_a_decision_waits_until_the_rollout_is_created(ready: FakeHawkbit, roll: Roll) -> None:
+    number = there(ready, "creating", notstarted=4)
+    at_look(ready, number, lambda: None, becomes(ready, number, "waiting_for_approval"), every=True)
+    ran = roll(state="denied")
+    assert (ran.error, ran.result["deployment"]["native_state"]) == (None, "approval_denied")
+
+
+def in_groups(fake: FakeHawkbit, status: str, *statuses: str) -> int:
+    """Add the rollout r1 with a group of each status: a, b, c."""
+    number = there(fake, status)
+    for name, one in zip("abc", statuses, strict=False):
+        fake.add_group(number, name, one)
+    return number
+
+
+def test_groups_are_triggered_up_to_the_one_that_is_wanted(make_fake: MakeFake, run: Run) -> None:
+    fake = make_fake("legacy")
+    number = in_groups(fake, "running", "running", "scheduled", "scheduled")
+    given = {"name": "r1", "state": "triggered", "trigger_group": "c"}
+    planned = run(module, fake, **given, check_mode=True, diff_mode=True)
+    diff = {"before": {"r1": {"begun": ["a"]}}, "after": {"r1": {"begun": ["a", "b", "c"]}}}
+    assert (planned.result["changed"], planned.result["diff"], fake.writes) == (True, diff, [])
+    ran = run(module, fake, **given, diff_mode=True)
+    assert (ran.error, ran.result["changed"], ran.result["diff"]) == (None, True, diff)
+    assert fake.writes == [f"POST /rollouts/{number}/triggerNextGroup"] * 2
+    assert ran.result["attach"] == {"name": "r1", "state": "started", "wait": True}
+    again = run(module, fake, **given)
+    assert (again.error, again.result["changed"], len(fake.writes)) == (None, False, 2)
+
+
+def test_the_first_group_is_not_triggered_when_the_rollout_is_about_to_begin_it(modern: FakeHawkbit, run: Run) -> None:
+    modern.add_set()
+    number = in_groups(modern, "starting", "scheduled", "scheduled")
+
+    def begins() -> None:
+        modern.rollouts[number]["status"] = "running"
+        modern.groups[number][0]["status"] = "running"
+
+    at_look(modern, number, lambda: None, begins, every=True)
+    ran = run(module, modern, name="r1", state="triggered", trigger_group="a")
+    assert (ran.error, modern.writes) == (None, [])
+
+
+def test_a_group_to_trigger_must_be_there(modern: FakeHawkbit, run: Run) -> None:
+    in_groups(modern, "running", "running", "scheduled")
+    ran = run(module, modern, name="r1", state="triggered", trigger_group="x")
+    assert isinstance(ran.error, InvalidInput)
+    assert ran.result["msg"] == "trigger_group is 'x', but the rollout 'r1' has the groups a, b."
+
+
+@pytest.mark.parametrize("given", [{"state": "triggered", "trigger_group": "a"}, {"state": "retried"}])
+def test_what_the_oldest_release_cannot_do(make_fake: MakeFake, run: Run, given: dict[str, Any]) -> None:
+    fake = make_fake("seed")
+    in_groups(fake, "running", "running", "scheduled")
+    ran = run(module, fake, name="r1", **given)
+    assert isinstance(ran.error, Unsupported)
+    assert ran.result["msg"].startswith(f"state is '{given['state']}', which came with hawkBit 0.3.0: ")
+    assert fake.writes == []
+
+
+def test_a_retry_is_a_rollout_of_its_own(modern: FakeHawkbit, run: Run) -> None:
+    modern.add_set()
+    number = there(modern, "finished", finished=2, error=2)
+    given: dict[str, Any] = {"name": "r1", "state": "retried"}
+    planned = run(module, modern, **given, check_mode=True, diff_mode=True)
+    assert planned.result["diff"]["after"] == {"r1_retry": {"retry_of": "r1", "targets": 2}}
+    assert (planned.result["counts"]["pending"], modern.writes) == (2, [])
+    again = max(modern.rollouts) + 1
+    at_look(modern, again, becomes(modern, again, "ready"))
+    ran = run(module, modern, **given)
+    assert (ran.error, ran.result["changed"], ran.result["rollout"]["name"]) == (None, True, "r1_retry")
+    assert modern.writes == [f"POST /rollouts/{number}/retry", f"POST /rollouts/{again}/start"]
+    assert ran.result["attach"] == {"name": "r1_retry", "state": "started", "wait": True}
+    second = run(module, modern, **given)
+    assert (second.error, second.result["changed"], len(modern.writes)) == (None, False, 2)
+    assert second.result["rollout"]["name"] == "r1_retry"
+
+
+def test_nothing_to_retry(modern: FakeHawkbit, run: Run) -> None:
+    there(modern, "finished", finished=4)
+    ran = run(module, modern, name="r1", state="retried", wait=True)
+    assert (ran.error, ran.result["changed"], modern.writes) == (None, False, [])
+    assert ran.result["deployment"]["state"] == "succeeded"
+
+
+def test_a_retry_waits_for_the_end(modern: FakeHawkbit, run: Run) -> None:
+    there(modern, "paused", finished=2, error=2)
+    ran = run(module, modern, name="r1", state="retried")
+    assert isinstance(ran.error, Conflict)
+    assert ran.result["msg"] == "rollout 'r1' is paused, so it cannot be retried: wait for its end."
+
+
+def test_dynamic_groups_are_sent(modern: FakeHawkbit, run: Run) -> None:
+    modern.add_targets("d1")
+    modern.add_set()
+    given = {
+        **NEW,
+        "state": "present",
+        "amount_groups": 0,
+        "dynamic_groups": {"size": 5},
+        "confirmation_required": True,
+    }
+    assert run(module, modern, **given).error is None
+    (body,) = modern.bodies("POST /rollouts")
+    assert (body["amountGroups"], body["dynamic"], body["confirmationRequired"]) == (0, True, True)
+    assert body["dynamicGroupTemplate"] == {"nameSuffix": "-dynamic", "targetCount": 5}
+
+
+def test_a_rollout_with_dynamic_groups_is_waited_for_until_the_others_have_ended(modern: FakeHawkbit, run: Run) -> None:
+    modern.add_set()
+    number = there(modern, "running", finished=2, running=2)
+    modern.rollouts[number]["dynamic"] = True
+    modern.add_group(number, "a", "finished", finished=2)
+    modern.add_group(number, "b", "running", finished=0, running=1)
+    modern.add_group(number, "c-dynamic", "running", running=1, dynamic=True)
+
+    def ends() -> None:
+        modern.groups[number][1].update(status="finished", totalTargetsPerStatus={"finished": 1})
+        modern.rollouts[number]["totalTargetsPerStatus"] = {"finished": 3, "running": 1}
+
+    at_look(modern, number, lambda: None, lambda: None, lambda: None, ends, every=True)
+    ran = run(module, modern, name="r1", wait=True)
+    assert (ran.error, ran.result["deployment"]["state"]) == (None, "running")
+    assert (ran.result["counts"]["succeeded"], ran.result["counts"]["running"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"dynamic_groups": {"size": 1}}, "dynamic_groups is given, but came with hawkBit 0.5: leave it out."),
+        (
+            {"confirmation_required": False},
+            "confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.",
+        ),
+        (
+            {"groups": [{"name": "a", "confirmation_required": True}]},
+            "confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.",
+        ),
+    ],
+)
+def test_what_an_old_release_would_ignore_is_refused(
+    make_fake: MakeFake, run: Run, given: dict[str, Any], words: str
+) -> None:
+    fake = make_fake("seed")
+    fake.add_targets("d1")
+    fake.add_set()
+    ran = run(module, fake, **NEW, **given)
+    assert isinstance(ran.error, Unsupported)
+    assert (ran.result["msg"], fake.writes) == (words, [])
+
+
+# -- what cannot be changed any more -----------------------------------------------------------------------------
+
+
+def conditioned(success: str = "100", error: str = "0") -> dict[str, Any]:
+    """Return the conditions of a group as the server shows them."""
+    return {
+        "successCondition": {"condition": "THRESHOLD", "expression": success},
+        "successAction": {"action": "NEXTGROUP", "expression": ""},
+        "errorCondition": {"condition": "THRESHOLD", "expression": error},
+        "errorAction": PAUSES,
+    }
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({}, None),
+        ({"amount_groups": 1, "weight": 7, "start_at": "2030-01-01T00:00:00Z"}, None),
+        ({"assignment_type": "soft"}, "assignment_type forced, not soft"),
+        ({"weight": 8}, "weight 7, not 8"),
+        (
+            {"start_at": "2030-01-01T01:00:00Z"},
+            "start_at 2030-01-01T00:00:00Z, not 2030-01-01T01:00:00Z",
+        ),
+        ({"amount_groups": 2}, "1 groups, not 2"),
+        ({"success_threshold": 90, "error_threshold": 5}, "success_threshold 100, not 90; error_threshold 0, not 5"),
+        ({"dynamic_groups": {"size": 1}}, "no dynamic groups"),
+        ({"groups": [{"name": "a", "percentage": 50}, {"name": "b"}]}, "the groups group-1, not a, b"),
+        ({"groups": [{"name": "group-1"}]}, None),
+        (
+            {"groups": [{"name": "group-1", "error_threshold": 9, "query": "name==x", "percentage": 50}]},
+            (
+                "error_threshold 0, not 9 in group 'group-1'; query '', not 'name==x' in group 'group-1'; percentage "
+                "100, not 50 in group 'group-1'"
+            ),
+        ),
+    ],
+)
+def test_what_cannot_be_changed_is_a_warning(
+    modern: FakeHawkbit, run: Run, given: dict[str, Any], words: str | None
+) -> None:
+    modern.add_targets("d1")
+    modern.add_set()
+    number = there(modern, "ready", notstarted=1)
+    modern.rollouts[number].update(weight=7, dynamic=False, forcetime=0, startAt=1893456000000)
+    modern.add_group(number, "group-1", "ready", targetPercentage=100.0, **conditioned())
+    ran = run(module, modern, **{**NEW, "state": "present", **given})
+    assert (ran.error, ran.result["changed"]) == (None, False)
+    end = "That cannot be changed any more: choose another name to have it otherwise."
+    assert ran.warnings == ([] if words is None else [f"The rollout 'r1' exists with {words}. {end}"])
+    # attaching by name says nothing about them
+    assert run(module, modern, name="r1", state="present").warnings == []
+
+
+def test_a_start_that_is_over_is_of_no_interest(modern: FakeHawkbit, run: Run) -> None:
+    modern.add_targets("d1")
+    modern.add_set()
+    modern.rollouts[there(modern, "running")]["startAt"] = 1893456000000
+    ran = run(module, modern, **{**NEW, "state": "present", "start_at": "2031-01-01T00:00:00Z", "amount_groups": 1})
+    assert [word for word in ran.warnings if "start_at" in word] == []

@@ -211,6 +211,25 @@ def test_how_a_server_counts_percentages(
     assert client(fake).rollouts.percentages_of_all() is answer
 
 
+@pytest.mark.parametrize(
+    "generation, configuration, answer",
+    [
+        ("modern", {}, True),
+        ("legacy", {"implicit.lock.enabled": {}, "multi.assignments.enabled": {"value": False}}, True),
+        ("legacy", {"multi.assignments.enabled": {"value": False}}, False),
+        ("seed", {"multi.assignments.enabled": {"value": False}}, False),
+        ("seed", {"multi.assignments.enabled": {"value": True}}, True),
+        ("seed", {}, True),
+    ],
+)
+def test_whether_a_server_takes_weights(
+    make_fake: MakeFake, client: Client, generation: str, configuration: dict[str, Any], answer: bool
+) -> None:
+    fake = make_fake(generation)
+    fake.configuration = configuration
+    assert client(fake).rollouts.takes_weight() is answer
+
+
 def test_how_a_server_counts_percentages_is_never_guessed(make_fake: MakeFake, client: Client) -> None:
     fake = make_fake("legacy")
     fake.configuration = {"default.ds.type": {"value": 1}}
@@ -248,6 +267,8 @@ def test_a_name_that_is_used_up(fake: FakeHawkbit, client: Client) -> None:
         ("resume", "paused", "running"),
         ("stop", "running", "stopping"),
         ("stop", "paused", "stopped"),
+        ("approve", "waiting_for_approval", "ready"),
+        ("deny", "waiting_for_approval", "approval_denied"),
         ("delete", "ready", "deleted"),
         ("describe", "ready", "ready"),
     ],
@@ -279,7 +300,10 @@ def test_a_broken_connection_writes_once(
     assert len(modern.writes) == 1
 
 
-@pytest.mark.parametrize("verb, before", [("start", "ready"), ("pause", "running"), ("resume", "paused")])
+@pytest.mark.parametrize(
+    "verb, before",
+    [("start", "ready"), ("pause", "running"), ("resume", "paused"), ("approve", "waiting_for_approval")],
+)
 def test_a_verb_that_got_lost_is_sent_again(modern: FakeHawkbit, client: Client, verb: str, before: str) -> None:
     number = modern.add_rollout("r1", before)
     modern.refuse.append(("POST .*", (504, None)))
@@ -288,6 +312,33 @@ def test_a_verb_that_got_lost_is_sent_again(modern: FakeHawkbit, client: Client,
     getattr(client(modern).rollouts, verb)(number)
     assert modern.writes == [f"POST /rollouts/{number}/{verb}"] * 2
     assert modern.rollouts[number]["status"] != before
+
+
+def test_triggering_a_group_once(modern: FakeHawkbit, client: Client) -> None:
+    """The answer is lost after the server has acted: a second request would begin one more group."""
+    number = modern.add_rollout("r1")
+    for name, status in (("a", "running"), ("b", "scheduled"), ("c", "scheduled")):
+        modern.add_group(number, name, status)
+
+    def act(request: Arrived) -> None:
+        if request.method == "POST":
+            modern.groups[number][1]["status"] = "running"
+
+    modern.on = act
+    modern.refuse.append(("POST .*", (504, None)))
+    client(modern).rollouts.trigger(number)
+    assert modern.writes == [f"POST /rollouts/{number}/triggerNextGroup"]
+    assert client(modern).rollouts.begun_groups(number) == 2
+
+
+def test_retrying_once(modern: FakeHawkbit, client: Client) -> None:
+    number = modern.add_rollout("r1", "finished", totalTargetsPerStatus={"error": 2})
+    modern.on = lambda request: (
+        modern.add_rollout("r1_retry", "creating") and None if request.method == "POST" else None
+    )
+    modern.refuse.append(("POST .*", (504, None)))
+    assert client(modern).rollouts.retry(modern.rollouts[number])["name"] == "r1_retry"
+    assert modern.writes == [f"POST /rollouts/{number}/retry"]
 
 
 def test_a_verb_in_the_wrong_state_is_an_error(fake: FakeHawkbit, client: Client) -> None:
@@ -375,3 +426,15 @@ def test_info_leaves_out_what_is_deleted_meanwhile(started: FakeHawkbit, run: Ru
     number = started.add_rollout("x", "ready", totalTargetsPerStatus={"notstarted": 1})
     started.refuse.append((f".*/rollouts/{number}/deploygroups.*", (404, error("repo.entityNotFound", "gone"))))
     assert [rollout["name"] for rollout in run(info, started).result["rollouts"]] == ["r1"]
+
+
+def test_info_says_when_there_are_more(fake: FakeHawkbit, run: Run) -> None:
+    for index in range(3):
+        fake.add_rollout(f"x{index}", "ready", totalTargetsPerStatus={"notstarted": 1})
+    cut = run(info, fake, limit=2)
+    assert ([rollout["name"] for rollout in cut.result["rollouts"]], cut.result["total"]) == (["x0", "x1"], 3)
+    assert cut.warnings == ["There are 3 rollouts, of which the first 2 are returned: raise limit."]
+    for limit in (3, 4):
+        whole = run(info, fake, limit=limit)
+        assert (len(whole.result["rollouts"]), whole.result["total"], whole.warnings) == (3, 3, [])
+    assert run(info, fake, name="x1", limit=1).result["total"] == 1
