@@ -51,6 +51,12 @@ def bundle(title: str, msg: str, code: str = "invalid_input", **options: Any) ->
     return Mistake(title, "distribution_set", {**NEW_SET, **options}, msg, code)
 
 
+def action(title: str, msg: str, code: str = "invalid_input", **options: Any) -> Mistake:
+    """A mistake in what is to be done to actions."""
+    options.setdefault("action", "cancel")
+    return Mistake(title, "target_action", options, msg, code)
+
+
 MISTAKES = (
     # -- the connection
     target(
@@ -411,6 +417,38 @@ MISTAKES = (
         "forcetime and assignment_type=timeforced belong together: give both or neither.",
         assignment_type="timeforced",
     ),
+    assign(
+        "forcetime without offset",
+        "forcetime is '2026-12-24 03:00': give a time with its offset from UTC, such as 2026-12-24T03:00:00+01:00, or "
+        "milliseconds since 1970.",
+        assignment_type="timeforced",
+        forcetime="2026-12-24 03:00",
+    ),
+    assign(
+        "several sets without multi-assignment",
+        "distribution_sets names 2 sets, but multi-assignment {no_multi_assignment}",
+        "unsupported",
+        distribution_set=None,
+        distribution_sets=[SET, {"name": "bad-used", "version": "1"}],
+    ),
+    assign(
+        "same set twice",
+        "distribution_sets names 'bad' version '1' twice: list each set once.",
+        distribution_set=None,
+        distribution_sets=[SET, SET],
+    ),
+    assign(
+        "confirmation switched off",
+        "confirmation_required is true, but {no_confirmation}",
+        "unsupported",
+        confirmation_required=True,
+    ),
+    assign(
+        "wait for what is recorded",
+        "wait=true does not go with offline=true, which is over at once: leave wait out.",
+        offline=True,
+        wait=True,
+    ),
     assign("weight too large", "weight is 1001: give a number from 0 to 1000.", weight=1001),
     assign(
         "percentage too large",
@@ -426,6 +464,37 @@ MISTAKES = (
         distribution_set={"name": "bad-used", "version": "1"},
         redeploy="always",
         fleet={"ids": ["bad-has-it"]},
+    ),
+    # -- actions
+    action(
+        "target of action not known",
+        "controller_id is 'bad-7', but hawkBit has no such target.",
+        controller_id="bad-7",
+    ),
+    action(
+        "action not known",
+        "action_id is 999999, but target 'bad-1' has no such action: it has none.",
+        controller_id="bad-1",
+        action_id=999999,
+    ),
+    action(
+        "set of actions not known",
+        "Distribution set 'bad-none' version '1' does not exist: there is none named 'bad-none'; create it first,"
+        " or check the spelling (upper and lower case differ).",
+        distribution_set={"name": "bad-none", "version": "1"},
+    ),
+    action(
+        "more than are to be changed",
+        "action_limit is 1, but 2 would be changed: raise it or select fewer.",
+        action="request_attributes",
+        fleet={"ids": IDS},
+        action_limit=1,
+    ),
+    action(
+        "words without an answer",
+        "code and details go with action=confirm and action=deny only: leave them out.",
+        controller_id="bad-1",
+        details=["because"],
     ),
     # -- rollouts
     rollout(

@@ -83,6 +83,15 @@ class Admin:
         """How many actions each target has."""
         return [int(self.do("GET", f"targets/{one}/actions")["total"]) for one in ids]
 
+    def assigned(self, name: str) -> None:
+        """Assign a set softly to a target."""
+        [target] = self.targets(name, 1)
+        self.do("POST", f"targets/{target}/assignedDS", {"id": self.set(name, self.module(name)), "type": "soft"})
+
+    def action(self, name: str) -> Any:
+        """The action of that target."""
+        return self.do("GET", f"targets/{name}-0/actions")["content"][0]
+
     def rollout(self, name: str, start: bool = False) -> int:
         """Make a rollout of two targets and wait until it is ready, or running."""
         self.targets(name)
@@ -282,6 +291,24 @@ WRITES = (
             fleet={"ids": ["{name}-0", "{name}-1"]},
         ),
         lambda admin, name: _as_one(admin.actions([f"{name}-0", f"{name}-1"])),
+    ),
+    Write(
+        "assign to one", "distribution_set_assign", "POST", r"/assignedDS$",
+        _after(
+            lambda a, n: a.set(n, a.module(n)), lambda a, n: a.targets(n, 1), distribution_set=SET,
+            fleet={"ids": ["{name}-0"]},
+        ),
+        lambda admin, name: _as_one(admin.actions([f"{name}-0"])),
+    ),
+    Write(
+        "action: force", "target_action", "PUT", r"/actions/\d+$",
+        _after(lambda a, n: a.assigned(n), action="force", controller_id="{name}-0"),
+        lambda admin, name: int(admin.action(name)["forceType"] == "forced"),
+    ),
+    Write(
+        "action: cancel", "target_action", "DELETE", r"/actions/\d+$",
+        _after(lambda a, n: a.assigned(n), action="cancel", controller_id="{name}-0"),
+        lambda admin, name: int(admin.action(name)["type"] == "cancel"),
     ),
     Write(
         "rollout: create", "hawkbit_rollout", "POST", r"/rollouts$",

@@ -135,17 +135,23 @@ def _no_tls(port: int) -> str:
     raise AssertionError("it has TLS")
 
 
-# what releases say about a query
-QUERY_WORDS = {
+FLOW_OFF = "the tenant's user.confirmation.flow.enabled is off: switch it on, or leave the option out."
+MULTI_OFF = "is switched off: give one set, or set multi.assignments.enabled, which is for good."
+# what is said of releases: about a query, by themselves; about what they do not have, by the modules
+WORDS = {
     "modern": {
         "unparsable": "The query cannot be parsed",
         "unknown_field": "The query names a field that does not exist",
         "unknown_rollout_field": "The query names a field that does not exist",
+        "no_multi_assignment": "was taken out of hawkBit in 0.10: give one set.",
+        "no_confirmation": FLOW_OFF,
     },
     "mid": {
         "unparsable": "The given search parameter is not well formed",
         "unknown_field": "The given search parameter field does not exist",
         "unknown_rollout_field": "The given search parameter field does not exist",
+        "no_multi_assignment": MULTI_OFF,
+        "no_confirmation": FLOW_OFF,
     },
     "seed": {
         "unparsable": "The given search parameter is not well formed",
@@ -154,6 +160,8 @@ QUERY_WORDS = {
         "assignedds, installedds, tag, lastcontrollerrequestat, metadata]}",
         "unknown_rollout_field": "The given search parameter field {bogus} does not exist, must be one of the "
         "following fields {[name, description, id]}",
+        "no_multi_assignment": MULTI_OFF,
+        "no_confirmation": "this hawkBit has no confirmation, which came with 0.3.0M8: leave the option out.",
     },
 }
 
@@ -185,7 +193,7 @@ def place(hawkbit: HawkbitServer, tmp_path_factory: pytest.TempPathFactory) -> I
         urls = {"url": proxy.url, "tls_url": tls.url, "html_url": page.url, "json_url": api.url}
         hosts = {name.replace("url", "host"): _host(url) for name, url in urls.items()}
         words = {**urls, **hosts, "files": str(files), "hawkbit_password": hawkbit.password}
-        words |= {"no_tls": _no_tls(proxy.port), **QUERY_WORDS[hawkbit.generation]}
+        words |= {"no_tls": _no_tls(proxy.port), **WORDS[hawkbit.generation]}
         yield Place(words, {**own, "url": proxy.url}, proxy, tls, [page, api])
 
 

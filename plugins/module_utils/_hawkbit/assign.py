@@ -200,19 +200,18 @@ class AssignTask:
         Raises:
             Unsupported: several sets are to be assigned, but it does not.
         """
-        if self.hawkbit.api.generation == MODERN:
-            on: bool | None = False
-            why = "this hawkBit gives a target one set at a time: multi-assignment was taken out in 0.10"
-        else:
-            on = self.hawkbit.system.features()["multi_assignments"]
-            why = (
-                "the user may not see whether multi-assignment is switched on: give it the permission to read the "
-                "tenant's configuration"
-                if on is None
-                else "multi-assignment is switched off: switch multi.assignments.enabled on, which is for good"
-            )
+        modern = self.hawkbit.api.generation == MODERN
+        on = False if modern else self.hawkbit.system.features()["multi_assignments"]
         if len(self.sets) > 1 and not on:
-            raise Unsupported(f"distribution_sets names {len(self.sets)} sets, but {why}, or give one set.")
+            why = "multi-assignment is switched off: give one set, or set multi.assignments.enabled, which is for good."
+            if modern:
+                why = "multi-assignment was taken out of hawkBit in 0.10: give one set."
+            elif on is None:
+                why = (
+                    "the user may not see whether multi-assignment is switched on: give one set, or let the user read "
+                    "the tenant's configuration."
+                )
+            raise Unsupported(f"distribution_sets names {len(self.sets)} sets, but {why}")
         return bool(on)
 
     def _leave_out_busy(self, devices: Mapping[str, Device]) -> None:
@@ -255,11 +254,11 @@ class AssignTask:
         for one in asked:
             if one.how["confirmation_required"] and flow is False:
                 why = (
-                    "this hawkBit has no confirmation: it came with 0.3.0M8"
+                    "this hawkBit has no confirmation, which came with 0.3.0M8: leave the option out"
                     if self.hawkbit.api.generation == SEED
-                    else "the tenant's setting user.confirmation.flow.enabled is off: switch it on"
+                    else "the tenant's user.confirmation.flow.enabled is off: switch it on, or leave the option out"
                 )
-                raise Unsupported(f"confirmation_required is true, but {why}, or leave the option out.")
+                raise Unsupported(f"confirmation_required is true, but {why}.")
             if flow is False:
                 one.how["confirmation_required"] = None
 

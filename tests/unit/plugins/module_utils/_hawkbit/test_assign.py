@@ -412,11 +412,11 @@ def test_several_sets_need_multi_assignment(ready: FakeHawkbit, run: Run) -> Non
     ran = run(module, ready, distribution_sets=TWO, fleet={"ids": ["d1"]})
     assert isinstance(ran.error, Unsupported)
     why = (
-        "this hawkBit gives a target one set at a time: multi-assignment was taken out in 0.10"
+        "multi-assignment was taken out of hawkBit in 0.10: give one set"
         if ready.generation == "modern"
-        else "multi-assignment is switched off: switch multi.assignments.enabled on, which is for good"
+        else "multi-assignment is switched off: give one set, or set multi.assignments.enabled, which is for good"
     )
-    assert ran.result["msg"] == f"distribution_sets names 2 sets, but {why}, or give one set."
+    assert ran.result["msg"] == f"distribution_sets names 2 sets, but {why}."
     assert ready.writes == []
 
 
@@ -428,8 +428,8 @@ def test_whether_there_is_multi_assignment_may_be_a_secret(make_fake: MakeFake, 
     fake.refuse.append(("GET /system/configs", (403, error("insufficientPermission", "No"))))
     ran = run(module, fake, distribution_sets=TWO, fleet={"ids": ["d1"]})
     assert ran.result["msg"] == (
-        "distribution_sets names 2 sets, but the user may not see whether multi-assignment is switched on: give it the "
-        "permission to read the tenant's configuration, or give one set."
+        "distribution_sets names 2 sets, but the user may not see whether multi-assignment is switched on: give one set, "
+        "or let the user read the tenant's configuration."
     )
     assert run(module, fake, distribution_set=SET, fleet={"ids": ["d1"]}).result["changed"]
 
@@ -450,11 +450,11 @@ def test_confirmation_must_be_possible(ready: FakeHawkbit, assign: Assign) -> No
     ran = assign(confirmation_required=True)
     assert isinstance(ran.error, Unsupported)
     why = (
-        "this hawkBit has no confirmation: it came with 0.3.0M8"
+        "this hawkBit has no confirmation, which came with 0.3.0M8: leave the option out"
         if ready.generation == "seed"
-        else "the tenant's setting user.confirmation.flow.enabled is off: switch it on"
+        else "the tenant's user.confirmation.flow.enabled is off: switch it on, or leave the option out"
     )
-    assert ran.result["msg"] == f"confirmation_required is true, but {why}, or leave the option out."
+    assert ran.result["msg"] == f"confirmation_required is true, but {why}."
     assert ready.writes == []
     ran = assign(confirmation_required=False)
     assert (ran.error, ready.bodies(ASSIGN)[0][0]) == (None, {"id": "d1", "type": "forced"})
