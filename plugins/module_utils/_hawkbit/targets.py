@@ -218,6 +218,10 @@ class Targets:
         """
         written: list[str] = []
 
+        def create(bodies: list[dict[str, Any]]) -> None:
+            self._create(bodies)
+            written.extend(body["controllerId"] for body in bodies)
+
         def update(item: tuple[str, dict[str, Any]]) -> None:
             self._update(*item)
             written.append(item[0])
@@ -227,14 +231,13 @@ class Targets:
             written.append(change.key)
 
         try:
-            for start in range(0, len(plan.create_bodies), CREATE_CHUNK):
-                bodies = plan.create_bodies[start : start + CREATE_CHUNK]
-                self._create(bodies)
-                written += [body["controllerId"] for body in bodies]
-            for group, ids in plan.groups.items():
-                self._set_group(group, ids)
-                written += ids
             with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+                starts = range(0, len(plan.create_bodies), CREATE_CHUNK)
+                for _done in pool.map(create, [plan.create_bodies[start : start + CREATE_CHUNK] for start in starts]):
+                    pass
+                for group, ids in plan.groups.items():
+                    self._set_group(group, ids)
+                    written += ids
                 for _done in pool.map(update, plan.update_bodies.items()):
                     pass
                 for _done in pool.map(delete, plan.delete):

@@ -226,7 +226,7 @@ def test_new_targets_go_in_portions(modern: FakeHawkbit, client: Client) -> None
     targets = client(modern).targets
     targets.apply(targets.plan_present([wanted(f"d{index}") for index in range(1001)]))
     assert modern.writes == ["POST /targets"] * 3
-    assert [len(body) for body in modern.bodies("POST /targets")] == [500, 500, 1]
+    assert sorted(len(body) for body in modern.bodies("POST /targets")) == [1, 500, 500]
 
 
 def test_a_thousand_targets_cost_few_reads(modern: FakeHawkbit, client: Client) -> None:
@@ -249,7 +249,6 @@ def test_a_few_among_many_that_begin_alike_are_asked_for_by_id(modern: FakeHawkb
     assert len(client(modern).targets.find(ids[::3])) == 1000
     # a count and four lists, instead of six pages
     assert len(modern.lines) == 5
-
 
 
 def test_a_device_that_registers_itself_in_between_is_updated_instead(modern: FakeHawkbit, client: Client) -> None:
