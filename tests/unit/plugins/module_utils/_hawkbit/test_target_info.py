@@ -67,6 +67,115 @@ def test_actions_read_alike_in_all_generations(fake: FakeHawkbit, run: Run) -> N
     [found] = a["actions"]
     assert (found["id"], found["active"], found["state"]) == (str(action.id), False, "failed")
     assert "tags" not in a
+    assert found["distribution_set"] == {"id": str(action.set_id), "name": "os", "version": "1"}
+    assert (found["weight"], found["maintenance_window"], "history" in found) == (None, None, False)
+
+
+def test_the_sets_of_many_actions_are_a_few_requests(fake: FakeHawkbit, run: Run) -> None:
+    ids = [f"d{number}" for number in range(30)]
+    fake.add_targets(*ids)
+    for version in ("1", "2"):
+        fake.assign(fake.add_set(version=version), *ids)
+    done = run(module, fake, query="controllerid==d*", gather=["actions"])
+    for target in done.result["targets"]:
+        assert [action["distribution_set"]["version"] for action in target["actions"]] == ["2", "1"]
+    lists = [line for line in fake.lines if line.startswith("GET /actions?") and "active" not in line]
+    singles = [line for line in fake.lines if "/actions/" in line and "/status" not in line]
+    assert (len(lists), len(singles)) == ((0, 60) if fake.generation == "seed" else (1, 0))
+
+
+def test_a_set_that_may_not_be_read_has_no_name(make_fake: Any, run: Run) -> None:
+    """In 0.3.0M7 only the set itself tells its name."""
+    fake = make_fake("seed")
+    fake.add_targets("a")
+    number = fake.add_set()
+    fake.assign(number, "a")
+    fake.refuse.append((r"GET /distributionsets/.*", (403, error("insufficientPermission", "Insufficient Permission"))))
+    done = run(module, fake, controller_id="a", gather=["actions"])
+    [action] = done.result["targets"][0]["actions"]
+    assert action["distribution_set"] == {"id": str(number), "name": None, "version": None}
+
+
+def test_which_actions(fake: FakeHawkbit, run: Run) -> None:
+    fake.add_targets("a", "b")
+    for version in ("1", "2", "3"):
+        fake.assign(fake.add_set(version=version), "a")
+
+    def ids(**given: Any) -> list[str]:
+        done = run(module, fake, controller_id="a", gather=["actions"], **given)
+        assert done.error is None
+        return [action["id"] for action in done.result["targets"][0]["actions"]]
+
+    assert ids() == ["3", "2", "1"]
+    assert ids(action_limit=2) == ["3", "2"]
+    assert ids(action_sort="id:ASC", action_limit=2) == ["1", "2"]
+    assert ids(action_query="id!=3") == ["2", "1"]
+    fake.forget()
+    assert ids(action_id=2) == ["2"]
+    assert "GET /targets/a/actions/2" in fake.lines
+    assert ids(action_id=99) == []
+    fake.forget()
+    ids(action_sort="status:DESC")
+    assert any("sort=status:DESC,id:DESC" in line for line in fake.lines)
+
+
+def test_the_history_of_actions(fake: FakeHawkbit, run: Run) -> None:
+    fake.add_targets("a")
+    fake.assign(fake.add_set(), "a")
+    fake.report("a", "running", None)
+    fake.report("a", "error", "flash failed", "no space")
+    done = run(module, fake, controller_id="a", gather=["action_status"])
+    [found] = done.result["targets"][0]["actions"]
+    assert [(entry["id"], entry["type"], entry["messages"]) for entry in found["history"]] == [
+        ("2", "error", ["flash failed", "no space"]),
+        ("1", "running", []),
+    ]
+    assert set(found["history"][0]) == {"id", "type", "messages", "reported_at", "timestamp", "code"}
+    limited = run(module, fake, controller_id="a", gather=["action_status"], action_status_limit=1)
+    assert len(limited.result["targets"][0]["actions"][0]["history"]) == 1
+
+
+def test_metadata_is_filtered_alike_in_all_generations(fake: FakeHawkbit, run: Run) -> None:
+    fake.add_targets("a", "b")
+    fake.metadata["a"] = {"site": "hall 1", "hw": "rev2", "hwid": "17"}
+    done = run(module, fake, query="controllerid==*", gather=["metadata"], metadata_query="key==hw*;value!=17")
+    assert [target["metadata"] for target in done.result["targets"]] == [{"hw": "rev2"}, {}]
+    # 0.3.0M7 does it itself, and pages
+    assert any("metadata?" in line and "q=key==hw*;value!=17" in line and "sort=key:ASC" in line for line in fake.lines)
+    everything = run(module, fake, controller_id="a", gather=["metadata"])
+    assert everything.result["targets"][0]["metadata"] == fake.metadata["a"]
+
+
+def test_the_poll_status_where_lists_do_not_tell_it(fake: FakeHawkbit, run: Run) -> None:
+    fake.add_targets("a", "b")
+    fake.add_targets("silent", lastControllerRequestAt=None)
+    told = {"lastRequestAt": 5, "overdue": True}
+    for one in ("a", "b"):
+        fake.refuse.append((f"GET /targets/{one}", (200, {**fake.targets[one], "pollStatus": told})))
+    done = run(module, fake, query="controllerid==*", gather=["poll_status"])
+    polls = [target["poll_status"] for target in done.result["targets"]]
+    assert [poll and poll["overdue"] for poll in polls] == [True, True, None]
+    assert "GET /targets/silent" not in fake.lines
+
+
+def test_a_set_with_all_it_has(fake: FakeHawkbit, run: Run) -> None:
+    fake.add_targets("a")
+    module_of_it = {"id": 5, "name": "fw", "version": "1", "type": "os", "vendor": "Example", "deleted": False}
+    number = fake.add_set(
+        description="All", requiredMigrationStep=True, createdBy="admin", deleted=False, modules=[module_of_it]
+    )
+    fake.refuse += [
+        (r"GET /targets/a/assignedDS", (200, fake.sets[number])),
+        (r"GET /targets\?.*assignedds.*", (200, {"content": [fake.targets["a"]], "total": 1})),
+    ]
+    done = run(module, fake, controller_id="a", gather=["assigned_distribution_set", "installed_distribution_set"])
+    [target] = done.result["targets"]
+    assert target["installed_distribution_set"] is None
+    found = target["assigned_distribution_set"]
+    assert (found["id"], found["name"], found["description"]) == (str(number), "os", "All")
+    assert (found["required_migration_step"], found["complete"], found["valid"]) == (True, True, True)
+    assert (found["created_by"], found["deleted"], found["type_name"]) == ("admin", False, None)
+    assert found["modules"][0].items() >= {"id": "5", "name": "fw", "vendor": "Example", "encrypted": None}.items()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +185,23 @@ def test_actions_read_alike_in_all_generations(fake: FakeHawkbit, run: Run) -> N
         ({"limit": 0}, "limit is 0: give 1 or more, or leave it out for all targets."),
         ({"sort": "name"}, "sort is 'name': give field:ASC or field:DESC, several separated by commas."),
         ({"gather": ["actions"], "action_limit": 0}, "action_limit is 0: give 1 or more."),
+        ({"gather": ["action_status"], "action_status_limit": 0}, "action_status_limit is 0: give 1 or more."),
+        (
+            {"gather": ["actions"], "action_sort": "id"},
+            "action_sort is 'id': give field:ASC or field:DESC, several separated by commas.",
+        ),
+        (
+            {"controller_id": "a", "action_id": 1},
+            "action_id is '1', but gather does not have actions: add it there.",
+        ),
+        (
+            {"gather": ["actions"], "action_id": 1},
+            "action_id is 1: say in controller_id whose action that is.",
+        ),
+        (
+            {"gather": ["tags"], "metadata_query": "key==a"},
+            "metadata_query is 'key==a', but gather does not have metadata: add it there.",
+        ),
     ],
 )
 def test_mistakes_are_found_before_anything_is_asked(
@@ -99,5 +225,22 @@ def test_what_the_server_refuses_names_the_option(
 ) -> None:
     modern.refuse.append((r"GET /targets\?.*", (400, error(code, "No such field"))))
     done = run(module, modern, **given)
+    assert done.result["msg"].startswith(f"{begin}, which hawkBit refuses")
+    assert done.result["error"]["code"] == "invalid_input"
+
+
+@pytest.mark.parametrize(
+    "given, code, begin",
+    [
+        ({"action_query": "bogus==1"}, "rest.param.rsqlInvalidField", "action_query is 'bogus==1'"),
+        ({"action_sort": "bogus:ASC"}, "rest.param.invalidField", "action_sort is 'bogus:ASC'"),
+    ],
+)
+def test_what_the_server_refuses_of_actions_names_the_option(
+    modern: FakeHawkbit, run: Run, given: dict[str, Any], code: str, begin: str
+) -> None:
+    modern.add_targets("a")
+    modern.refuse.append((r"GET /targets/a/actions\?.*", (400, error(code, "No such field"))))
+    done = run(module, modern, controller_id="a", gather=["actions"], **given)
     assert done.result["msg"].startswith(f"{begin}, which hawkBit refuses")
     assert done.result["error"]["code"] == "invalid_input"
