@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.errors import AuthFailed, FleetError
+from .._core.errors import AuthFailed, NotFound
 from . import rsql
 from .actions import OF_TARGET, READ, Action, Actions, normalise
-from .api import LIST_ACTIONS, PARALLEL, SEED, Api
+from .api import LIST_ACTIONS, PARALLEL, SEED, Api, askable
 from .distribution_sets import DistributionSets
 from .inventory import in_parallel
 
@@ -107,15 +107,15 @@ class ActionInfo:
 
     def _of_target(self, controller_id: str, wish: ActionWish) -> list[dict[str, Any]]:
         values = {"controller_id": controller_id}
+        if not askable(controller_id):
+            return []
         try:
             if wish.id is not None:
                 return [self.api.transport.send(READ, values={**values, "action_id": wish.id}, shape=dict).data]
             return list(self.api.pages(OF_TARGET, values=values, query=wish.query, sort=wish.order, limit=wish.limit))
-        except FleetError as error:
-            # the target or the action has gone, or the id cannot be asked for, which is no error of hawkBit's own
-            if error.status == 404 or (error.status == 400 and "errorCode" not in error.details):
-                return []
-            raise
+        except NotFound:
+            # the target or the action has gone
+            return []
 
     def _history(self, action: Action, wish: ActionWish) -> list[dict[str, Any]]:
         return [

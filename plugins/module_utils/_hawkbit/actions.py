@@ -277,7 +277,6 @@ class Actions:
             raise
 
     def _cancel_one(self, action: Action) -> None:
-        # 405: cancelled or over already; 404: the target is gone
         self._end(action, {}, lambda found: found is None or found.type == "cancel" or not found.active)
 
     def _force_cancel_one(self, action: Action) -> None:
@@ -289,7 +288,12 @@ class Actions:
         def read_back() -> Any:
             return {} if done(self.get(action.controller_id, action.id)) else NOT_DONE
 
-        self.api.transport.send(CANCEL, values=_path(action), query=query, accept=(404, 405), read_back=read_back)
+        try:
+            self.api.transport.send(CANCEL, values=_path(action), query=query, read_back=read_back)
+        except FleetError as error:
+            # 405: cancelled or over already, 404: the target is gone; or something else than hawkBit has answered
+            if error.status not in (404, 405) or read_back() is NOT_DONE:
+                raise
 
     def _force_one(self, action: Action) -> None:
         def read_back() -> Any:

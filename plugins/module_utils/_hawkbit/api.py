@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +19,8 @@ ROOT = "/rest/v1"
 # Larger values are cut down to this one without a word (all releases).
 PAGE = 500
 PARALLEL = 4
+# Not even encoded do ids with these get through in an address (all releases).
+_UNASKABLE = re.compile(r"[/\\;%]|^\.{1,2}$")
 
 LIST_ACTIONS = reads("list actions", "GET", f"{ROOT}/actions")
 READ_CONFIGURATION = reads("read the tenant configuration", "GET", f"{ROOT}/system/configs")
@@ -26,6 +29,11 @@ COUNT_TARGETS = reads("count targets", "GET", f"{ROOT}/targets")
 
 SEED, LEGACY, MODERN = "seed", "legacy", "modern"
 CONFIGURATION_KEYS = {"multi.assignments.enabled": LEGACY, "action.cleanup.auto.expiry": MODERN}
+
+
+def askable(controller_id: str) -> bool:
+    """Tell whether an address can name this target; one that cannot is found in lists only."""
+    return not _UNASKABLE.search(controller_id)
 
 
 class Api:

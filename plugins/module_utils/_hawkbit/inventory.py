@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from .._core.errors import FleetError, InvalidInput, NotFound
 from .._core.transport import reads
 from . import rsql
-from .api import PARALLEL, ROOT, Api
+from .api import PARALLEL, ROOT, Api, askable
 from .targets import Targets
 
 LIST_TAGS = reads("list target tags", "GET", f"{ROOT}/targettags")
@@ -36,8 +36,8 @@ SETS = {
 ORDER = "controllerId:ASC"
 # Hides the latency; what the server's rate filter refuses (200 reads a second) is repeated after a pause.
 PARALLEL_TARGETS = 8
-# Ids with / \ ; % in them cannot be asked for (400); targets may vanish meanwhile (404).
-NOT_THERE = (400, 404)
+# targets may vanish meanwhile
+GONE = (404,)
 # hawkBit computes this moment from the polling time and the overdue time of the tenant.
 OVERDUE = "lastcontrollerrequestat=le=${overdue_ts}"
 
@@ -128,7 +128,9 @@ class Inventory:
         found: dict[str, dict[str, Any]] = {}
 
         def ask(controller_id: str) -> dict[str, Any] | None:
-            answer = self.api.transport.send(of_target, values={"controller_id": controller_id}, accept=NOT_THERE)
+            if not askable(controller_id):
+                return None
+            answer = self.api.transport.send(of_target, values={"controller_id": controller_id}, accept=GONE)
             return answer.data if answer.status == 200 else None
 
         def members(id: int) -> list[str]:
@@ -159,8 +161,10 @@ class Inventory:
         """
 
         def read(controller_id: str) -> dict[str, str]:
+            if not askable(controller_id):
+                return {}
             # 204 when there are none
-            answer = self.api.transport.send(ATTRIBUTES, values={"controller_id": controller_id}, accept=NOT_THERE)
+            answer = self.api.transport.send(ATTRIBUTES, values={"controller_id": controller_id}, accept=GONE)
             found = answer.data if answer.status == 200 and isinstance(answer.data, dict) else {}
             return {name: value for name, value in found.items() if not keep or name in keep}
 
@@ -171,12 +175,12 @@ class Inventory:
         """Return the metadata by id. One request a target."""
 
         def read(controller_id: str) -> dict[str, str]:
+            if not askable(controller_id):
+                return {}
             try:
                 entries = list(self.api.pages(METADATA, values={"controller_id": controller_id}))
-            except FleetError as error:
-                if error.status in NOT_THERE:
-                    return {}
-                raise
+            except NotFound:
+                return {}
             return {entry["key"]: entry["value"] for entry in entries}
 
         wanted = list(ids)

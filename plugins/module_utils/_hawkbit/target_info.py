@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import FleetError, InvalidInput
+from .._core.errors import FleetError, InvalidInput, NotFound
 from . import rsql
 from .action_info import ActionInfo, ActionWish
-from .api import PARALLEL, Api
-from .inventory import ASSIGNED, INSTALLED, METADATA, NOT_THERE, Inventory, in_parallel
+from .api import PARALLEL, Api, askable
+from .inventory import ASSIGNED, INSTALLED, METADATA, Inventory, in_parallel
 from .metadata_query import MetadataQuery
 from .targets import Targets
 
@@ -223,13 +223,13 @@ class TargetInfo:
 
     def _metadata(self, controller_id: str, query: MetadataQuery | None) -> dict[str, str]:
         asked = None if query is None else query.text
+        if not askable(controller_id):
+            return {}
         try:
             pages = self.api.pages(METADATA, values={"controller_id": controller_id}, query=asked, sort="key:ASC")
             found = {entry["key"]: entry["value"] for entry in pages}
-        except FleetError as error:
-            if error.status in NOT_THERE:
-                return {}
-            raise
+        except NotFound:
+            return {}
         return found if query is None else query.filter(found)
 
     def _actions(self, ids: Sequence[str], wish: ActionWish) -> dict[str, list[dict[str, Any]]]:
@@ -240,12 +240,7 @@ class TargetInfo:
             raise _blamed(error, options, "an action, such as id:ASC") from error
 
     def _alone(self, controller_id: str) -> dict[str, Any] | None:
-        try:
-            return self.targets.get(controller_id)
-        except FleetError as error:
-            if error.status in NOT_THERE:
-                return None
-            raise
+        return self.targets.get(controller_id) if askable(controller_id) else None
 
 
 def _narrowest(ids: list[str], query: str | None) -> str | None:

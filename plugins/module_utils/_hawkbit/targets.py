@@ -20,7 +20,7 @@ from .._core.errors import Conflict, FleetError, InvalidInput, Unsupported
 from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
-from .api import MODERN, PAGE, PARALLEL, ROOT, Api
+from .api import MODERN, PAGE, PARALLEL, ROOT, Api, askable
 from .named import Named
 
 LIST = reads("list targets", "GET", f"{ROOT}/targets")
@@ -48,8 +48,6 @@ LENGTHS = {
 NO_TYPE = -1
 # What stands in a request for a field that is absent from the answer; an empty text for the others.
 EMPTY = {"targetType": NO_TYPE}
-# Not even encoded do they get through in an address.
-_UNREACHABLE = re.compile(r"[/\\;%]|^\.{1,2}$")
 HIDDEN_FIELD = "securityToken"
 HIDDEN = "(not shown)"
 _MARKUP = re.compile(r"<[^>]+>")
@@ -360,7 +358,7 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
         controller_id = item["controller_id"]
         if not controller_id or re.search(r"\s", controller_id):
             raise InvalidInput(f"controller_id is '{controller_id}': give 1 to 256 characters without blanks.")
-        if _UNREACHABLE.search(controller_id):
+        if not askable(controller_id):
             raise InvalidInput(
                 f"controller_id is '{controller_id}': hawkBit cannot be asked for ids with / \\ ; or % in them, nor "
                 "for . and .., so give another one."
@@ -391,7 +389,7 @@ def removal(targets: Iterable[Mapping[str, Any]]) -> list[Change]:
     changes = []
     for target in targets:
         controller_id = target["controllerId"]
-        if _UNREACHABLE.search(controller_id):
+        if not askable(controller_id):
             raise InvalidInput(
                 f"hawkBit cannot be asked to remove target '{controller_id}': ids with / \\ ; or % in them, and . and "
                 ".., cannot stand in an address. Have the query leave it out."

@@ -25,7 +25,7 @@ def operations() -> list[Operation]:
     return list(dict.fromkeys(found))
 
 
-@pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.title)
+@pytest.mark.parametrize("operation", operations(), ids=lambda found: f"{found.title}, {found.method} {found.path}")
 def test_every_operation_names_its_permission(operation: Operation) -> None:
     assert bool(needed(operation)) is (operation.path not in FREE)
 
