@@ -216,6 +216,51 @@ MISTAKES = (
     target(
         "empty name", "name of target 'bad-3' is empty: give at least one character.", controller_id="bad-3", name=""
     ),
+    target(
+        "too much to remove",
+        "max_removals is 1, but 2 targets would be removed (bad-1, bad-2): nothing was done; raise it, or select "
+        "fewer.",
+        query="controllerid=in=(bad-1,bad-2)",
+        max_removals=1,
+        state="absent",
+    ),
+    target(
+        "removal by query without limit",
+        "query removes what it finds: say in max_removals how many that may be at most.",
+        query="controllerid==bad-*",
+        state="absent",
+    ),
+    target(
+        "query that removes nothing",
+        "query goes with state=absent only: leave it out, or set state to absent.",
+        query="controllerid==bad-*",
+        max_removals=1,
+    ),
+    target(
+        "query of a removal",
+        "exclusive_query is 'bogus==1', which hawkBit cannot use as a query: {unknown_field}; correct it.",
+        controller_id="bad-1",
+        exclusive_query="bogus==1",
+        max_removals=1,
+    ),
+    target(
+        "tag wanted and not",
+        "tags and tags_absent both have 'canary': give it in one of them.",
+        controller_id="bad-1",
+        tags=["canary"],
+        tags_absent=["canary"],
+    ),
+    target(
+        "key of metadata",
+        "metadata of 'bad-1' has the key 'a/b': give text without blanks at the ends and without / \\ ; %.",
+        targets=[{"controller_id": "bad-1", "metadata": {"a/b": "1"}}],
+    ),
+    target(
+        "metadata no text",
+        "metadata: 'site' is no text: give text, or list the key in metadata_absent.",
+        controller_id="bad-1",
+        metadata={"site": ["hall 1"]},
+    ),
     # -- software modules
     module(
         "file missing",
@@ -304,6 +349,106 @@ MISTAKES = (
         "conflict",
         name="bad-used",
         modules=[],
+    ),
+    bundle(
+        "metadata that is no text",
+        "metadata: 'commit' is no text: give text, or list the key in metadata_absent.",
+        metadata={"commit": None},
+    ),
+    bundle(
+        "slash in a key of metadata",
+        "metadata has the key 'a/b': give text without blanks at the ends and without / \\ ; %.",
+        metadata={"a/b": "1"},
+    ),
+    bundle(
+        "tag of sets not known",
+        "tags has 'bad-none', but hawkBit has no such distribution set tag: there are bad-tag. Create it with "
+        "hawkbit_tag and kind=distribution_set first.",
+        tags=["bad-none"],
+    ),
+    bundle(
+        "invalidation of what is to be there",
+        "invalidation is only for state=invalidated: leave it out.",
+        invalidation={"actions": "soft"},
+    ),
+    # -- tags, types, filters, settings
+    Mistake(
+        "blank at the end of a tag's name",
+        "hawkbit_tag",
+        {"name": "bad "},
+        "name is 'bad ': hawkBit cuts blanks at the ends off, so give it without them.",
+    ),
+    Mistake(
+        "colour too long",
+        "hawkbit_tag",
+        {"name": "bad", "colour": "rgb(255, 255, 255)"},
+        "colour is 18 characters long: 16 is the most.",
+    ),
+    Mistake(
+        "option of another kind",
+        "hawkbit_type",
+        {"kind": "target", "key": "bad", "mandatory_modules": ["os"]},
+        "mandatory_modules is only for kind=distribution_set: leave it out.",
+    ),
+    Mistake(
+        "module type not known",
+        "hawkbit_type",
+        {"kind": "distribution_set", "key": "bad", "mandatory_modules": ["firmware"]},
+        "mandatory_modules has 'firmware', but hawkBit has no such software module type: give some of application, os.",
+    ),
+    Mistake(
+        "module types of a type in use",
+        "hawkbit_type",
+        {"kind": "distribution_set", "key": "os", "optional_modules": ["application"]},
+        "The distribution set type 'os' has distribution sets, so its module types cannot be changed: make another "
+        "type.",
+        "conflict",
+    ),
+    Mistake(
+        "filter without query",
+        "target_filter",
+        {"name": "bad"},
+        "query is missing: hawkBit has no target filter 'bad' yet.",
+    ),
+    Mistake(
+        "filter with a query that cannot be read",
+        "target_filter",
+        {"name": "bad", "query": "bogus==1"},
+        "query is 'bogus==1', which hawkBit cannot use as a query: {unknown_field}; correct it.",
+    ),
+    Mistake(
+        "filter that assigns an incomplete set",
+        "target_filter",
+        {
+            "name": "bad",
+            "query": "controllerid==bad-none",
+            "auto_assign": {"distribution_set": {"name": "bad-incomplete", "version": "1"}},
+        },
+        "distribution_set bad-incomplete 1 is incomplete: add the modules that its type 'os' demands.",
+    ),
+    Mistake(
+        "duration without quotes",
+        "hawkbit_tenant_configuration",
+        {"settings": {"pollingTime": 43200}},
+        "settings: 'pollingTime' is '43200': give a duration in quotes, such as '00:05:00'.",
+    ),
+    Mistake(
+        "switch that is neither on nor off",
+        "hawkbit_tenant_configuration",
+        {"settings": {"authentication.targettoken.enabled": "maybe"}},
+        "settings: 'authentication.targettoken.enabled' is 'maybe': give true or false.",
+    ),
+    Mistake(
+        "setting set and reset",
+        "hawkbit_tenant_configuration",
+        {"settings": {"pollingTime": "00:05:00"}, "reset": ["pollingTime"]},
+        "'pollingTime' is in settings and in reset: give it in one of them.",
+    ),
+    Mistake(
+        "secret among the settings",
+        "hawkbit_tenant_configuration",
+        {"settings": {"authentication.gatewaytoken.key": "bad"}},
+        "settings has 'authentication.gatewaytoken.key', which is a secret: give it in gateway_token.",
     ),
     # -- assignments
     assign(
@@ -575,6 +720,37 @@ MISTAKES = (
         wait_group="b",
     ),
     rollout(
+        "start without an offset",
+        "start_at is '2031-05-04T02:00:00': give a time with its offset from UTC, such as 2026-12-24T03:00:00+01:00, "
+        "or milliseconds since 1970.",
+        state="present",
+        start_at="2031-05-04T02:00:00",
+    ),
+    rollout(
+        "start later and at once",
+        "start_at needs state=present: with state=started the rollout starts at once.",
+        start_at="2031-05-04T02:00:00Z",
+    ),
+    rollout(
+        "nobody says which group",
+        "trigger_group and state=triggered belong together: give both or neither.",
+        state="triggered",
+    ),
+    rollout(
+        "remark without a decision",
+        "approval_remark is only for state=approved and state=denied: leave it out.",
+        approval_remark="fine",
+    ),
+    rollout(
+        "denial where nobody has asked",
+        "rollout 'bad there' is ready, so it cannot be denied: choose another name or state.",
+        "conflict",
+        name="bad there",
+        state="denied",
+        fleet=None,
+        distribution_set=None,
+    ),
+    rollout(
         "nothing to resume",
         "name is 'bad new', but hawkBit has no rollout of that name to be resumed: correct it, or create the "
         "rollout first.",
@@ -625,5 +801,25 @@ MISTAKES = (
         "sort is 'bogus:ASC', which hawkBit refuses (The given sort parameter field does not exist): give fields "
         "of a target, such as name:ASC.",
         "invalid_input",
+    ),
+    Mistake(
+        "sort of actions",
+        "target_info",
+        {"controller_id": "bad-1", "gather": ["actions"], "action_sort": "bogus:ASC"},
+        "action_sort is 'bogus:ASC', which hawkBit refuses (The given sort parameter field does not exist): give "
+        "fields of an action, such as id:ASC.",
+    ),
+    Mistake(
+        "query of actions left alone",
+        "target_info",
+        {"controller_id": "bad-1", "action_query": "id==1"},
+        "action_query is 'id==1', but gather does not have actions: add it there.",
+    ),
+    Mistake(
+        "query of metadata",
+        "target_info",
+        {"controller_id": "bad-1", "gather": ["metadata"], "metadata_query": "site==hall 1"},
+        "metadata_query is 'site==hall 1': compare key and value with == or !=, such as key==site;value==hall*, joined "
+        "by ; for and, by a comma for or.",
     ),
 )

@@ -55,6 +55,29 @@ class Admin:
         self.do("POST", "targets", [{"controllerId": one, "name": one} for one in ids])
         return ids
 
+    def metadata(self, name: str) -> dict[str, str]:
+        """The metadata of the first target."""
+        return {item["key"]: item["value"] for item in self.do("GET", f"targets/{name}-0/metadata")["content"]}
+
+    def give_metadata(self, name: str) -> None:
+        """Register a target with metadata."""
+        [target] = self.targets(name, 1)
+        self.do("POST", f"targets/{target}/metadata", [{"key": "site", "value": "old"}])
+
+    def tag(self, name: str, given: bool = False) -> None:
+        """Make a tag, and two targets that have it if wanted."""
+        number = self.do("POST", "targettags", [{"name": name}])[0]["id"]
+        for target in self.targets(name):
+            body: list[Any] = [target]
+            if given and not self.ask("POST", f"targettags/{number}/assigned", body).ok:
+                # 0.3.x
+                self.do("POST", f"targettags/{number}/assigned", [{"controllerId": target}])
+
+    def tagged(self, name: str) -> int:
+        """How many targets have a tag."""
+        [tag] = self.found("targettags", f"name=={name}")
+        return int(self.do("GET", f"targettags/{tag['id']}/assigned")["total"])
+
     def module(self, name: str, version: str = "1", artifact: Path | None = None) -> int:
         """Make a software module, with an artifact firmware.bin if wanted."""
         module = self.do("POST", "softwaremodules", [{"name": name, "version": version, "type": "os"}])[0]
@@ -72,6 +95,14 @@ class Admin:
         """Make a distribution set."""
         body = {"name": name, "version": "1", "type": "os", "modules": [{"id": module} for module in modules]}
         return int(self.do("POST", "distributionsets", [body])[0]["id"])
+
+    def set_tag(self, name: str) -> None:
+        """Make a tag for sets."""
+        self.do("POST", "distributionsettags", [{"name": name}])
+
+    def filter(self, name: str) -> None:
+        """Make a target filter that finds nobody."""
+        self.do("POST", "targetfilters", {"name": name, "query": f"controllerid=={name}-none"})
 
     def modules_of(self, name: str) -> list[str]:
         """Versions of the modules in a set."""
@@ -206,6 +237,16 @@ def _description(kind: str) -> Callable[[Admin, str], int]:
     return lambda admin, name: sum(i.get("description") == "new" for i in admin.found(kind, f"name=={name}"))
 
 
+def _metadata(admin: Admin, name: str) -> int:
+    [found] = admin.found("distributionsets", f"name=={name}")
+    entries = admin.do("GET", f"distributionsets/{found['id']}/metadata")["content"]
+    return {0: 0, 2: 1}.get(len(entries), -1)
+
+
+def _auto_assigns(target_filter: Mapping[str, Any]) -> bool:
+    return "autoAssignDistributionSet" in target_filter
+
+
 def _gone(kind: str, field: str = "name") -> Callable[[Admin, str], int]:
     return lambda admin, name: 1 - len(admin.found(kind, f"{field}=={name}"))
 
@@ -221,6 +262,7 @@ def _started(admin: Admin, name: str) -> int:
 
 
 SET = {"name": "{name}", "version": "1"}
+TAGGED = [{"controller_id": "{name}-0"}, {"controller_id": "{name}-1"}]
 
 WRITES = (
     Write(
@@ -237,6 +279,31 @@ WRITES = (
         "target: remove", "target", "DELETE", r"/targets/",
         _after(lambda a, n: a.targets(n, 1), controller_id="{name}-0", state="absent"),
         lambda admin, name: 1 - len(_target_names(admin, name)),
+    ),
+    Write(
+        "target: add metadata", "target", "POST", r"/metadata$",
+        _after(lambda a, n: a.targets(n, 1), controller_id="{name}-0", metadata={"site": "new", "rack": "1"}),
+        lambda admin, name: {0: 0, 2: 1}.get(len(admin.metadata(name)), -1),
+    ),
+    Write(
+        "target: change metadata", "target", "PUT", r"/metadata/",
+        _after(lambda a, n: a.give_metadata(n), controller_id="{name}-0", metadata={"site": "new"}),
+        lambda admin, name: int(admin.metadata(name) == {"site": "new"}),
+    ),
+    Write(
+        "target: remove metadata", "target", "DELETE", r"/metadata/",
+        _after(lambda a, n: a.give_metadata(n), controller_id="{name}-0", metadata_absent=["site"]),
+        lambda admin, name: 1 - len(admin.metadata(name)),
+    ),
+    Write(
+        "target: give tag", "target", "POST", r"/assigned$",
+        _after(lambda a, n: a.tag(n), targets=[{**item, "tags": ["{name}"]} for item in TAGGED]),
+        lambda admin, name: {0: 0, 2: 1}.get(admin.tagged(name), -1),
+    ),
+    Write(
+        "target: take tag", "target", "DELETE", r"/assigned(/|$)",
+        _after(lambda a, n: a.tag(n, True), targets=[{**item, "tags_absent": ["{name}"]} for item in TAGGED[:1]]),
+        lambda admin, name: 2 - admin.tagged(name),
     ),
     Write(
         "software module: create", "hawkbit_software_module", "POST", r"/softwaremodules$",
@@ -283,6 +350,31 @@ WRITES = (
     Write(
         "distribution set: remove", "distribution_set", "DELETE", r"/distributionsets/",
         _after(lambda a, n: a.set(n), **SET, state="absent"), _gone("distributionsets"),
+    ),
+    Write(
+        "distribution set: metadata", "distribution_set", "POST", r"/metadata$",
+        _after(lambda a, n: a.set(n), **SET, metadata={"a": "1", "b": "2"}), _metadata,
+    ),
+    Write(
+        "distribution set: tag", "distribution_set", "POST", r"/assigned$",
+        _after(lambda a, n: a.set(n), lambda a, n: a.set_tag(n), **SET, tags=["{name}"]),
+        lambda admin, name: len(admin.found("distributionsets", f"tag=={name}")),
+    ),
+    Write(
+        "tag: create", "hawkbit_tag", "POST", r"/targettags$", _after(name="{name}", colour="green"),
+        _there("targettags"),
+    ),
+    Write(
+        "target filter: create", "target_filter", "POST", r"/targetfilters$",
+        _after(name="{name}", query="controllerid=={name}-none"), _there("targetfilters"),
+    ),
+    Write(
+        "target filter: auto-assign", "target_filter", "POST", r"/autoAssignDS$",
+        _after(
+            lambda a, n: a.set(n, a.module(n)), lambda a, n: a.filter(n), name="{name}",
+            auto_assign={"distribution_set": SET},
+        ),
+        lambda admin, name: sum(map(_auto_assigns, admin.found("targetfilters", f"name=={name}"))),
     ),
     Write(
         "assign", "distribution_set_assign", "POST", r"/assignedTargets$",

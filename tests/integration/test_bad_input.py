@@ -180,6 +180,7 @@ def place(hawkbit: HawkbitServer, tmp_path_factory: pytest.TempPathFactory) -> I
     admin.set("bad", software)
     admin.set("bad-incomplete")
     used = admin.set("bad-used", software)
+    admin.set_tag("bad-tag")
     admin.do("POST", f"distributionsets/{used}/assignedTargets?offline=true", [{"id": "bad-has-it"}])
     own = {"url": hawkbit.url, "username": hawkbit.username, "password": hawkbit.password}
     there = {**own, "name": "bad there", "distribution_set": SET, "fleet": {"ids": IDS}, "state": "present"}
