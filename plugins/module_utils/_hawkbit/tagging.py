@@ -96,6 +96,8 @@ class Tagging(Generic[Id]):
         post, put = (writes(f"give tag to {noun}s", method, path) for method in ("POST", "PUT"))
         # newest form first; the one that this server takes is left over
         self._forms = [(post, False), (put, False), (post, True)]
+        # whether a tag can be taken from many at once, None when that is not known yet
+        self._in_bulk: bool | None = None
         self._names: dict[str, int] | None = None
 
     @property
@@ -184,16 +186,19 @@ class Tagging(Generic[Id]):
         while True:
             operation, as_objects = self._forms[0]
             body = [{self.field: member} for member in members] if as_objects else members
+            last = len(self._forms) == 1
             try:
                 self.api.transport.send(operation, values={"tag": self.names[name]}, json=body, read_back=read_back)
             except Rejected as error:
                 # the body is not what this release wants (400), or the method is not (405)
-                if len(self._forms) == 1 or error.status not in (400, 405):
+                if last or error.status not in (400, 405):
                     raise
-                del self._forms[0]
             else:
-                del self._forms[1:]
-                return
+                # an empty answer says nothing until a form is known to work
+                if last or read_back() is not NOT_DONE:
+                    del self._forms[1:]
+                    return
+            del self._forms[0]
 
     def _remove(self, name: str, members: list[Id]) -> None:
         values = {"tag": self.names[name]}
@@ -201,11 +206,14 @@ class Tagging(Generic[Id]):
         def read_back() -> Any:
             return NOT_DONE if self.members(name, members) else {}
 
-        answer = self.api.transport.send(
-            self.remove_operation, values=values, json=members, accept=(405,), read_back=read_back
-        )
-        if answer.status != 405:
-            return
+        if self._in_bulk is not False:
+            answer = self.api.transport.send(
+                self.remove_operation, values=values, json=members, accept=(405,), read_back=read_back
+            )
+            if self._in_bulk is None:
+                self._in_bulk = answer.status != 405 and read_back() is not NOT_DONE
+            if self._in_bulk:
+                return
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             for _done in pool.map(lambda member: self._remove_one(name, member), members):
                 pass

@@ -32,7 +32,9 @@ def members(*ids: str) -> Any:
 def test_a_broken_connection_gives_a_tag_once(client: Client, found: tuple[str, ...], posts: int) -> None:
     steps = [TAGS, reset_after(), members(*found)]
     if posts == 2:
+        # and what the form did is looked at once
         steps += [members(*found), answer(204)]
+    steps.append(members("d1", "d2"))
     with ScriptedServer(*steps) as server:
         target_tagging(client(server.url).api).apply(TagPlan(add={"canary": ["d1", "d2"]}))
         assert sum(line.startswith("POST ") for line in server.lines) == posts
@@ -45,9 +47,31 @@ def test_a_broken_connection_takes_a_tag_once(client: Client, found: tuple[str, 
     steps = [TAGS, *([] if bulk else [NO_METHOD]), reset_after(), members(*found)]
     if deletes == 2:
         steps += [members(*found), answer(204)]
+    if bulk:
+        steps.append(members())
     with ScriptedServer(*steps) as server:
         target_tagging(client(server.url).api).apply(TagPlan(remove={"canary": ["d1"]}))
         assert sum(line.startswith("DELETE ") for line in server.lines) == deletes + (not bulk)
+        assert (server.left, server.surprises) == (0, 0)
+
+
+def test_what_works_is_found_out_once(client: Client) -> None:
+    """An empty answer does not prove that anything was done."""
+    adds = [TAGS, answer(200), members(), answer(200), members("d1"), answer(200)]
+    removes = [answer(200), members("d1"), answer(200), answer(200)]
+    with ScriptedServer(*adds, *removes) as server:
+        tagging = target_tagging(client(server.url).api)
+        tagging.apply(TagPlan(add={"canary": ["d1"]}))
+        tagging.apply(TagPlan(add={"canary": ["d2"]}))
+        tagging.apply(TagPlan(remove={"canary": ["d1"]}))
+        tagging.apply(TagPlan(remove={"canary": ["d2"]}))
+        assert [line for line in server.lines if not line.startswith("GET")] == [
+            "POST /rest/v1/targettags/4/assigned",
+            *["PUT /rest/v1/targettags/4/assigned"] * 2,
+            "DELETE /rest/v1/targettags/4/assigned",
+            "DELETE /rest/v1/targettags/4/assigned/d1",
+            "DELETE /rest/v1/targettags/4/assigned/d2",
+        ]
         assert (server.left, server.surprises) == (0, 0)
 
 
