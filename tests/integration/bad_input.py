@@ -569,18 +569,18 @@ MISTAKES = (
         assignment_type="timeforced",
         forcetime="2026-12-24 03:00",
     ),
-    assign(
+    Mistake(
         "several sets without multi-assignment",
+        "distribution_set_assign",
+        {"distribution_sets": [SET, {"name": "bad-used", "version": "1"}], "fleet": {"ids": IDS}},
         "distribution_sets names 2 sets, but multi-assignment {no_multi_assignment}",
         "unsupported",
-        distribution_set=None,
-        distribution_sets=[SET, {"name": "bad-used", "version": "1"}],
     ),
-    assign(
+    Mistake(
         "same set twice",
+        "distribution_set_assign",
+        {"distribution_sets": [SET, SET], "fleet": {"ids": IDS}},
         "distribution_sets names 'bad' version '1' twice: list each set once.",
-        distribution_set=None,
-        distribution_sets=[SET, SET],
     ),
     assign(
         "confirmation switched off",
