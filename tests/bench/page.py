@@ -35,10 +35,10 @@ The time is that of a whole run of :program:`ansible-playbook` with one task, or
 its start to its end. The floor is the same work with as little around it as can be:
 
 - registering: the same chunks of 500 targets, sent over one connection by Python's ``http.client``.
-- once more: queries that find all targets of the list, over one connection.
+- once more: the pages of all targets, one after the other over one connection.
 - assigning: the same chunks of 1,000 targets over one connection, then one count of the open actions every 2 seconds.
-- listing: an inventory plugin that fetches the same pages in parallel and adds the same hosts, without groups, names,
-  checks or a cache.
+- listing: an inventory plugin that fetches the same pages in parallel and adds the same hosts with as many variables,
+  without groups, checks, or a cache.
 - uploading: ``http.client``, which streams the same multipart body from the disk.
 
 Server and tools share the processors, and so do the devices that install what is assigned: these answer each action

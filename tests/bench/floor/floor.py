@@ -1,10 +1,11 @@
-"""The floor of an inventory plugin: pages fetched in parallel, hosts with what the server tells, nothing else."""
+"""The floor of an inventory plugin: pages fetched in parallel, hosts with their variables, nothing else."""
 
 from __future__ import annotations
 
 import base64
 import http.client
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -30,6 +31,9 @@ options:
       - name: HAWKBIT_PASSWORD
   query:
     description: Which targets.
+  names:
+    description: The variables that each host has.
+    type: list
 """
 
 PAGE = 500
@@ -60,7 +64,12 @@ class InventoryModule(BaseInventoryPlugin):
         first = fetch(0)
         with ThreadPoolExecutor(PARALLEL) as pool:
             pages = [first, *pool.map(fetch, range(PAGE, first["total"], PAGE))]
+        nothing = dict.fromkeys(self.get_option("names"))
+        called: dict[str, str] = {}
         for page in pages:
             for target in page["content"]:
+                for name in target.keys() - called.keys():
+                    called[name] = "hawkbit_" + re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+                told = {called[name]: value for name, value in target.items() if called[name] in nothing}
                 host = inventory.get_host(inventory.add_host(target["controllerId"]))
-                host.vars.update({f"hawkbit_{name}": value for name, value in target.items()})
+                host.vars.update({**nothing, **told})
