@@ -4,7 +4,7 @@
 
 """A distribution set on its way to many targets: who has it, assign it, follow it. Private to the collection.
 
-Two counts a poll tell whether anything has moved; only then states are read again, in pages of 500. (Devices'
+A few counts a poll tell whether anything has moved; only then states are read again, in pages of 500. (Devices'
 feedback does not touch an action's C(lastModifiedAt) in 0.3.0M7, 0.9.0 and 1.0.4, so asking for what has changed since
 is no way.)
 """
@@ -12,6 +12,7 @@ is no way.)
 from __future__ import annotations
 
 import itertools
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,10 @@ FEW = 200
 ASSIGN_CHUNK = 1000
 PENDING_QUERY = "updatestatus==pending"
 OVERDUE_QUERY = "lastcontrollerrequestat=le=${overdue_ts}"
+# Reading the states of a large fleet again and again would keep the server from its devices: after one that took longer
+# than so many seconds, there is a pause of so many times its length.
+LONG_LOOK = 0.5
+PAUSE = 9
 # Of several sets on one target, what stands first decides.
 WORST_FIRST = (FAILED, ABORTED, UNKNOWN, RUNNING, PENDING, ABSENT)
 
@@ -84,6 +89,7 @@ class Assignment(ABC):
         self.given: list[str] = []
         """Ids to which this object has assigned the set."""
         self._signature: tuple[int, ...] = ()
+        self._next_look = 0.0
         self._off: frozenset[str] = frozenset()
         self._off_signature: tuple[int, ...] = ()
 
@@ -94,6 +100,10 @@ class Assignment(ABC):
     @abstractmethod
     def _counts(self) -> tuple[int, ...]:
         """Return counts that differ as soon as a device has moved; a few small requests."""
+
+    def _urgent(self, counts: tuple[int, ...]) -> bool:
+        """Tell whether these counts may decide the wait, so that the states are read again at once."""
+        return True
 
     @abstractmethod
     def _reread(self) -> None:
@@ -110,10 +120,13 @@ class Assignment(ABC):
     def refresh(self) -> dict[str, Device]:
         """Return the state of every selected target, read again only when something has moved."""
         counts = self._counts()
-        if counts != self._signature:
+        began = time.monotonic()
+        if counts != self._signature and (began >= self._next_look or self._urgent(counts)):
             self._reread()
             # counted before reading: what moves in between is seen by the next poll
             self._signature = counts
+            now = time.monotonic()
+            self._next_look = now + (PAUSE * (now - began) if now - began > LONG_LOOK else 0)
         return self.devices
 
     def assign(self, ids: list[str], options: Mapping[str, Any], offline: bool = False) -> list[str]:
@@ -275,13 +288,15 @@ class ByActions(Assignment):
 
     def _counts(self) -> tuple[int, ...]:
         modern = self.hawkbit.api.generation == MODERN
-        active, fetched = (
-            ("active==true", "status==retrieved") if modern else ("status==pending", "detailstatus==retrieved")
-        )
-        asked = [active, fetched]
+        state = "status" if modern else "detailstatus"
+        asked = ["active==true" if modern else "status==pending", f"{state}==error", f"{state}==retrieved"]
         if any(device.native_state == WAITS_FOR_CONFIRMATION for device in self.devices.values()):
-            asked.append(f"{'status' if modern else 'detailstatus'}=={WAITS_FOR_CONFIRMATION}")
+            asked.append(f"{state}=={WAITS_FOR_CONFIRMATION}")
         return tuple(self.hawkbit.actions.count(f"{self._query()};{part}") for part in asked)
+
+    def _urgent(self, counts: tuple[int, ...]) -> bool:
+        # nothing is open, or one more has failed
+        return not any(counts[:1]) or counts[1:2] != self._signature[1:2]
 
     def _reread(self) -> None:
         for controller_id, action in self._newest().items():
@@ -371,6 +386,10 @@ class ByTargets(Assignment):
 
     def _counts(self) -> tuple[int, ...]:
         return self._count(ASSIGNED), self._count(ASSIGNED, PENDING_QUERY)
+
+    def _urgent(self, counts: tuple[int, ...]) -> bool:
+        # a target that fails is not assigned any more
+        return not counts[1] or counts[:1] != self._signature[:1]
 
     def explain(self, devices: Iterable[Device]) -> list[Device]:
         actions = self.hawkbit.actions

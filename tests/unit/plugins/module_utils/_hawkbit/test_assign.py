@@ -64,8 +64,8 @@ def at_poll(fake: FakeHawkbit, *steps: Callable[[], Any]) -> None:
     def on(request: Arrived) -> None:
         path, _mark, query = request.target.partition("?")
         counts = "/assignedTargets" if fake.generation == "seed" else "/rest/v1/actions"
-        # a poll makes two, the first of which is this one
-        first = "updatestatus" not in query and "retrieved" not in query
+        # a poll makes a few, the first of which is this one
+        first = not any(word in query for word in ("updatestatus", "error", "retrieved"))
         if path.endswith(counts) and "limit=1&" in f"{query}&" and first and fake.writes:
             next(rest, lambda: None)()
 

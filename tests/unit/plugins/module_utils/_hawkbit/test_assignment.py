@@ -308,6 +308,23 @@ def test_each_move_is_seen(assigned: tuple[FakeHawkbit, Assignment]) -> None:
     assert states_after(found) == {"d1": SUCCEEDED, "d2": FAILED, "d3": ABORTED, "d4": ABORTED}
 
 
+def test_a_fleet_that_takes_long_to_read_is_read_seldom_but_its_failures_and_its_end_at_once(
+    assigned: tuple[FakeHawkbit, Assignment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, found = assigned
+    # each look counts as a long one, and the pause after it as endless
+    monkeypatch.setattr(module, "LONG_LOOK", -1)
+    monkeypatch.setattr(module, "PAUSE", 1e6)
+    fake.report("d1", "finished")
+    assert states_after(found)["d1"] == SUCCEEDED
+    fake.report("d2", "finished")
+    assert states_after(found)["d2"] == PENDING
+    fake.report("d3", "error", "no space")
+    assert states_after(found) == {"d1": SUCCEEDED, "d2": SUCCEEDED, "d3": FAILED, "d4": PENDING}
+    fake.report("d4", "finished")
+    assert states_after(found)["d4"] == SUCCEEDED
+
+
 def test_the_end_of_the_last_device_is_seen_though_it_asks_once_more(assigned: tuple[FakeHawkbit, Assignment]) -> None:
     fake, found = assigned
     for controller_id in ("d1", "d2", "d3", "d4"):
