@@ -13,6 +13,8 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 from integration.targets_run import Targets
 
+from servers.fixtures import start_or_skip
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -103,6 +105,20 @@ def targets(
     found.start()
     yield found
     found.stop()
+
+
+@pytest.fixture(scope="session")
+def several_sets(
+    hawkbit: HawkbitServer, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HawkbitServer]:
+    """A server of its own where a target takes several sets at once, which cannot be switched off again."""
+    if hawkbit.generation == "modern":
+        pytest.skip("hawkBit has no several sets at once from 0.10 on")
+    with start_or_skip(hawkbit.version, request.config, tmp_path_factory.mktemp("several") / "hawkbit.log") as server:
+        with server.session() as session:
+            key = f"{server.url}/rest/v1/system/configs/multi.assignments.enabled"
+            session.put(key, json={"value": True}, timeout=30).raise_for_status()
+        yield server
 
 
 @pytest.fixture

@@ -265,6 +265,9 @@ def _blamed(error: FleetError, options: Mapping[str, str | None], fields: str) -
         option, hint = sort, f"give fields of {fields}"
     else:
         return error
+    if options[option] is None:
+        # what the server refuses is not the user's
+        return error
     return InvalidInput(
         f"{option} is '{options[option]}', which hawkBit refuses ({error.message.rstrip('.')}): {hint}.",
         message=error.message,
