@@ -39,7 +39,7 @@ def test_what_stands_for_it_exists(row: Row) -> None:
             documented = documented[part].get("contains", {})
         return
     path, _equals, choice = path.partition("=")
-    options = module.SPEC.kwargs()["argument_spec"]
+    options, choices = module.SPEC.kwargs()["argument_spec"], []
     for part in path.replace("[]", "").split("."):
         assert part in options, path
         choices = options[part].get("choices", [])
