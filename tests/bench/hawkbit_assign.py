@@ -102,7 +102,7 @@ def measure(bench: Bench) -> None:
     for run in range(bench.runs):
         set_id, ids = publish(bench, f"floor{run}"), bench.ids(f"floor{run}")
         with devices(bench, set_id, len(ids)):
-            floors.append(timed(lambda set_id=set_id, ids=ids: assign(bench, set_id, ids)))
+            floors.append(timed(assign, bench, set_id, ids))
         set_id = publish(bench, f"ours{run}")
         options = {
             "distribution_set": {"name": "bench-os", "version": f"ours{run}"},

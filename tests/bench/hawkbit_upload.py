@@ -90,7 +90,7 @@ def measure(bench: Bench) -> None:
     floors, ours = [], []
     for run in range(bench.runs):
         id = module(bench, f"floor{run}")
-        floors.append(timed(lambda id=id: stream(bench, path, id)))
+        floors.append(timed(stream, bench, path, id))
         ours.append(upload(bench, path, f"ours{run}"))
         bench.say(f"uploaded: {ours[-1].seconds:.1f} s, floor {floors[-1].seconds:.1f} s")
     peer = scripted(bench, path)

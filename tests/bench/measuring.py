@@ -175,10 +175,10 @@ class Connection:
         self._http.close()
 
 
-def timed(work: Callable[[], object]) -> Cost:
+def timed(work: Callable[..., object], *arguments: Any) -> Cost:
     """Run something in this process and return what it took."""
     began = time.perf_counter()
-    work()
+    work(*arguments)
     return Cost(time.perf_counter() - began)
 
 
