@@ -225,6 +225,13 @@ MISTAKES = (
         state="absent",
     ),
     target(
+        "removal by an empty query",
+        "query is empty, which would find all targets: give a query, or leave it out.",
+        query=" ",
+        state="absent",
+        max_removals=1000,
+    ),
+    target(
         "removal by query without limit",
         "query removes what it finds: say in max_removals how many that may be at most.",
         query="controllerid==bad-*",

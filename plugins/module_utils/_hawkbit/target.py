@@ -60,6 +60,8 @@ class TargetTask:
         for option, present, right in (("query", True, "absent"), ("exclusive_query", False, "present")):
             if params[option] is not None and self.present is present:
                 raise InvalidInput(f"{option} goes with state={right} only: leave it out, or set state to {right}.")
+            if params[option] is not None and not params[option].strip():
+                raise InvalidInput(f"{option} is empty, which would find all targets: give a query, or leave it out.")
             if params[option] is not None and limit is None:
                 raise InvalidInput(f"{option} removes what it finds: say in max_removals how many that may be at most.")
         check(self.wanted)
