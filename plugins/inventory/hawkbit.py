@@ -339,14 +339,10 @@ class InventoryModule(FleetInventory):
 
     def _groups(self, variables: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         for choice in self.get_option("group_by"):
-            if choice == "online":
-                online = variables["fleet_online"]
-                if online is not None:
-                    yield (self._group("online" if online else "offline"),)
-            elif choice == "overdue":
-                # who has polled and is not online any more
-                if variables["fleet_online"] is False and variables["fleet_last_seen"] is not None:
-                    yield (self._group("overdue"),)
+            if choice in ("online", "overdue"):
+                name = _presence(choice, variables)
+                if name is not None:
+                    yield (self._group(name),)
             elif choice == "group":
                 path = [part for part in (variables["hawkbit_group"] or "").split("/") if part]
                 if path:
@@ -378,6 +374,14 @@ def _online(target: Mapping[str, Any], overdue: set[str] | None) -> bool | None:
     if "pollStatus" in target:
         return not target["pollStatus"].get("overdue")
     return None if overdue is None else target["controllerId"] not in overdue
+
+
+def _presence(choice: str, variables: Mapping[str, Any]) -> str | None:
+    """Return the group that polling puts a target into, None when there is none or nothing is known."""
+    online = variables["fleet_online"]
+    if choice == "online":
+        return None if online is None else "online" if online else "offline"
+    return "overdue" if online is False and variables["fleet_last_seen"] is not None else None
 
 
 def _host_of(address: str | None) -> str | None:
