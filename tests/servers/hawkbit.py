@@ -180,7 +180,8 @@ class HawkbitServer:
     `version`: release to run. `java`: Java to run it with. `port`: 0 takes a free one. `properties`: more
     Spring properties, over those set here. `log_path`: where its log goes; by default into a folder that is
     deleted at the end. `username` may do everything, `reader` has READ_TARGET only, `stranger` READ_ROLLOUT
-    only and the reader's password; passwords and the `gateway_token` of the devices are random. Device authentication by gateway token and by target token is on.
+    only and the reader's password; passwords and the `gateway_token` of the devices are random. Device
+    authentication by gateway token and by target token is on.
     """
 
     version: str = DEFAULT_VERSIONS[0]
