@@ -10,6 +10,7 @@ import asyncio
 import collections
 import contextlib
 import fnmatch
+import json
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -330,7 +331,15 @@ class MenderFleet:
         async with self._session.request(method, address, params=query, json=body, headers=headers) as answer:
             text = await answer.text()
             if answer.status in (404, 409):
-                raise _Gone(f"HTTP {answer.status} for {method} {path}: {text[:200]}")
+                raise _Gone(f"HTTP {answer.status} for {method} {path}: {_reason(text)}")
             if not answer.ok:
-                raise _Refused(f"HTTP {answer.status} for {method} {path}: {text[:200]}")
+                raise _Refused(f"HTTP {answer.status} for {method} {path}: {_reason(text)}")
             return await answer.json() if text else None
+
+
+def _reason(text: str) -> str:
+    """The text of an error, without the id of the request."""
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return text[:200]
