@@ -43,3 +43,13 @@ attributes:
     membership:
       - fleet.deploy.hawkbit
 """
+
+    GROUP_MENDER = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/fleet.deploy.mender) in C(module_defaults) to set the connection once.
+    support: full
+    membership:
+      - fleet.deploy.mender
+"""
