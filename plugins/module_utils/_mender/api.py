@@ -38,6 +38,7 @@ LOGIN = reads("log in", "POST", f"{USERADM}/auth/login")
 PROBE_FILTERS = reads("find out the edition", "GET", "/api/management/v2/inventory/filters")
 PROBE_TENANT = reads("find out the plan", "GET", "/api/management/v1/tenantadm/user/tenant")
 PROBE_ARTIFACTS = reads("list artifacts", "GET", f"{V2}/artifacts")
+PROBE_PAGED = reads("list artifacts", "GET", f"{V1}/artifacts/list")
 PROBE_DEPLOYMENTS = reads("list deployments", "GET", f"{V2}/deployments")
 PROBE_RELEASES = reads("list releases", "GET", f"{V2}/deployments/releases")
 READ_LIMIT = reads("read the storage limit", "GET", f"{V1}/limits/storage")
@@ -47,7 +48,7 @@ EDITIONS = (OPEN_SOURCE, PROFESSIONAL, ENTERPRISE)
 # Plans of hosted Mender, as its account API names them.
 PLANS = {"os": OPEN_SOURCE, "professional": PROFESSIONAL, "enterprise": ENTERPRISE}
 # generation -> the list that came with it, newest first
-GENERATIONS = {"4.1": PROBE_ARTIFACTS, "4.0": PROBE_DEPLOYMENTS, "4.5": PROBE_RELEASES}
+GENERATIONS = {"4.1": PROBE_ARTIFACTS, "4.0": PROBE_DEPLOYMENTS, "2023": PROBE_PAGED}
 SEED = "seed"
 
 
@@ -211,13 +212,13 @@ class Api:
 
     @property
     def generation(self) -> str:
-        """The oldest release that has what this server has: C(4.1), C(4.0), C(4.5) (of 2023) or C(seed)."""
+        """The oldest release that has what this server has: C(4.1), C(4.0), C(2023), C(seed) (the document of 2020)."""
         for generation, operation in GENERATIONS.items():
             if self.available(operation):
                 self.generation_evidence = f"{operation.method} {operation.path} answers"
                 return generation
         self.required(READ_LIMIT, shape=dict)
-        self.generation_evidence = f"{PROBE_RELEASES.method} {PROBE_RELEASES.path} is not there"
+        self.generation_evidence = f"{PROBE_PAGED.method} {PROBE_PAGED.path} is not there"
         return SEED
 
     @property

@@ -18,11 +18,10 @@ from .._core.download import LinkedFile
 from .._core.errors import BadAnswer, Conflict, InvalidInput, Rejected
 from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, reads, writes
-from .api import PROBE_ARTIFACTS, V1, Api
+from .api import PROBE_ARTIFACTS, PROBE_PAGED, V1, Api
 
 READ = reads("read artifact", "GET", f"{V1}/artifacts/{{id}}")
 LIST_ALL = reads("list artifacts", "GET", f"{V1}/artifacts")
-LIST_PAGED = reads("list artifacts", "GET", f"{V1}/artifacts/list")
 LINK = reads("read the download link of artifact", "GET", f"{V1}/artifacts/{{id}}/download")
 UPDATE = writes("change the description of artifact", "PUT", f"{V1}/artifacts/{{id}}")
 DELETE = writes("remove artifact", "DELETE", f"{V1}/artifacts/{{id}}")
@@ -190,14 +189,11 @@ class Artifacts:
             start = _SAFE.match(value)
             if start:
                 query[key] = start[0]
-        if self._has_paged_list():
-            yield from self.api.pages(LIST_PAGED, query)
+        # a server without it takes "list" for an id
+        if self.api.available(PROBE_PAGED):
+            yield from self.api.pages(PROBE_PAGED, query)
             return
         yield from self.api.required(LIST_ALL, shape=list).data
-
-    def _has_paged_list(self) -> bool:
-        # a server without it takes "list" for an id
-        return self.api.available(LIST_PAGED)
 
 
 def check_id(id: str, option: str = "id") -> None:

@@ -1,6 +1,6 @@
 """A small Mender: the parts of its management APIs that the artifact modules use, for each generation of them.
 
-Its answers are shaped as those of recorded releases. Generations: "seed" (the document of 2020), "4.5" (2023), "4.0"
+Its answers are shaped as those of recorded releases. Generations: "seed" (the document of 2020), "2023", "4.0"
 and "4.1". The storage is a server of its own, with links that expire.
 """
 
@@ -23,7 +23,7 @@ from servers.scripted import Arrived, ScriptedServer, Wire, answer_bytes
 
 V1 = "/api/management/v1/deployments"
 V2 = "/api/management/v2/deployments"
-GENERATIONS = ("seed", "4.5", "4.0", "4.1")
+GENERATIONS = ("seed", "2023", "4.0", "4.1")
 TAKEN = "an artifact with the same name and depends already exists"
 Answer = tuple[int, Any, dict[str, str]]
 
@@ -459,7 +459,7 @@ def _like(value: str, pattern: str) -> bool:
 
 
 Handler = Callable[..., Answer]
-NEW, PAGED = ("4.0", "4.1"), ("4.5", "4.0", "4.1")
+NEW, PAGED = ("4.0", "4.1"), ("2023", "4.0", "4.1")
 ROUTES: list[tuple[str, tuple[str, ...], Handler]] = [
     ("GET /v2/artifacts", ("4.1",), FakeMender.list_v2),
     ("GET /v1/artifacts/list", PAGED, FakeMender.list_v1),

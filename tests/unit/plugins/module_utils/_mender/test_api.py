@@ -19,12 +19,12 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import (
 )
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.api import (
     PROBE_ARTIFACTS,
+    PROBE_PAGED,
     READ_LIMIT,
     expiry,
     identity,
     last_segment,
 )
-from ansible_collections.fleet.deploy.plugins.module_utils._mender.artifacts import LIST_PAGED
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.client import connect
 from ansible_collections.fleet.deploy.plugins.modules import mender_storage_info as module
 from servers.scripted import ScriptedServer, answer, html
@@ -237,7 +237,7 @@ def test_too_many_requests_are_waited_for(client: Client) -> None:
 def listed(*steps: Any, client: Client) -> tuple[list[Any], list[str]]:
     """Return the items of a list that a script answers, and the queries that were asked."""
     with ScriptedServer(*steps) as server:
-        found = list(client(server.url).api.pages(LIST_PAGED))
+        found = list(client(server.url).api.pages(PROBE_PAGED))
         return found, [line.partition("?")[2] for line in server.lines]
 
 
@@ -283,11 +283,11 @@ def test_items_on_two_pages_come_once(client: Client) -> None:
 
 
 def test_silent_fallback_to_twenty_is_survived(client: Client) -> None:
-    with FakeMender("4.5") as mender:
+    with FakeMender("2023") as mender:
         mender.per_page = 100
         for number in range(45):
             mender.artifacts[str(number)] = {"id": str(number), "name": f"a{number:02}"}
-        found = list(client(mender).api.pages(LIST_PAGED))
+        found = list(client(mender).api.pages(PROBE_PAGED))
     assert len(found) == 45
 
 

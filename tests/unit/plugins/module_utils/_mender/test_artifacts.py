@@ -243,7 +243,12 @@ def test_artifact_of_an_active_deployment_stays(mender: FakeMender, run: Run) ->
 
 def test_artifact_that_somebody_else_removes_is_gone(mender: FakeMender, run: Run) -> None:
     id = mender.add()["id"]
-    mender.before = lambda line: mender.artifacts.pop(id, None) and None if line.startswith("DELETE") else None
+
+    def before(line: str) -> None:
+        if line.startswith("DELETE"):
+            mender.artifacts.pop(id, None)
+
+    mender.before = before
     assert run(module, mender, name="rel-1", state="absent").error is None
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
+from ansible_collections.fleet.deploy.plugins.module_utils._mender import downloads
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.downloads import file_name
 from ansible_collections.fleet.deploy.plugins.modules import artifact as module
 from servers.artifact_writer import Written
@@ -263,18 +266,17 @@ def test_two_tasks_do_not_write_the_same_file(mender: FakeMender, run: Run, tmp_
 
 
 def test_full_disk_is_said(mender: FakeMender, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.fleet.deploy.plugins.module_utils._mender import downloads
+    item = mender.add()
+    (tmp_path / "a.mender").write_bytes(b"x")
 
-    id = mender.add()["id"]
-    real = os.open
+    @contextlib.contextmanager
+    def opened(_partial: str, _path: str) -> Iterator[BinaryIO]:
+        with Path("/dev/full").open("r+b", buffering=0) as file:
+            yield file
 
-    def full(path: Any, flags: int, *args: Any) -> int:
-        return real("/dev/full" if str(path).endswith(".part") else path, flags & ~os.O_CREAT, *args)
-
-    monkeypatch.setattr(downloads.stat, "S_ISREG", lambda mode: True)
-    monkeypatch.setattr(downloads.os, "open", full)
+    monkeypatch.setattr(downloads, "_opened", opened)
     done = download(run, mender, tmp_path / "a.mender")
     assert done.result["msg"] == (
         f"'{tmp_path}/a.mender' cannot be written (No space left on device): make room, or give another path."
     )
-    assert id
+    assert mender.storage.requests[0].target.startswith(f"/bucket/{item['id']}?")

@@ -103,7 +103,7 @@ def test_old_server_has_no_tags(run: Run) -> None:
 # -- notes and tags --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("generation", ["4.5", "4.0", "4.1"])
+@pytest.mark.parametrize("generation", ["2023", "4.0", "4.1"])
 def test_notes_and_tags_are_written_once(run: Run, generation: str) -> None:
     with FakeMender(generation) as mender:
         fill(mender)
