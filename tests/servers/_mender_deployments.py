@@ -195,7 +195,7 @@ class Deployment:
         if self.filter is not None:
             body |= {"filter": self.filter, "dynamic": True, "initial_device_count": self.initial}
         elif "filter_terms" in features:
-            body["filter"] = {"terms": self.terms}
+            body["filter"] = {"id": "", "name": "", "terms": self.terms}
         if self.groups and "groups" in features:
             body["groups"] = self.groups
         if "lists" in features:
@@ -590,12 +590,10 @@ def _quota(raw: Mapping[str, Any], total: int) -> int:
 
 def _phases(body: Mapping[str, Any], total: int) -> list[Phase]:
     """The phases of a new deployment for so many devices."""
-    raw = list(body.get("phases") or []) or _uniform(body.get("uniform_phases"), total)
+    raw = _checked(list(body.get("phases") or []) or _uniform(body.get("uniform_phases"), total))
     phases: list[Phase] = []
     last: float | None = None
     for number, entry in enumerate(raw):
-        if not isinstance(entry, dict):
-            raise Refusal(400, INVALID + "phases: json: cannot unmarshal into Go struct field phases")
         start = _moment(entry["start_ts"]) if entry.get("start_ts") else None
         if number and start is None:
             raise Refusal(400, f"{INVALID}phases: ({number}: start_ts: cannot be blank.).")
@@ -625,6 +623,18 @@ def _phases(body: Mapping[str, Any], total: int) -> list[Phase]:
     return phases
 
 
+def _checked(raw: list[Any]) -> list[dict[str, Any]]:
+    """The phases, if each has fields of the right types."""
+    for entry in raw:
+        if not isinstance(entry, dict):
+            raise Refusal(400, INVALID + "phases: json: cannot unmarshal into Go struct field phases")
+        try:
+            typed(entry, {"batch_size": int, "batch_size_devices": int, "start_ts": str})
+        except Refusal as refusal:
+            raise Refusal(400, INVALID + refusal.error) from None
+    return raw
+
+
 def _by_devices(phases: list[Phase]) -> bool:
     return any("batch_size_devices" in phase.size for phase in phases)
 
@@ -638,6 +648,7 @@ def _uniform(raw: Mapping[str, Any] | None, total: int) -> list[dict[str, Any]]:
         raise Refusal(400, INVALID + "uniform_phases: time_interval must be a duration")
     days, hours, minutes, seconds = (float(part or 0) for part in form.groups())
     interval = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    _checked([raw])
     key = "batch_size_devices" if raw.get("batch_size_devices") else "batch_size"
     size = int(raw.get(key) or 0)
     if size <= 0:

@@ -54,6 +54,7 @@ class Fleet:
             Route("GET", f"{ADMISSION}/devices/{{id}}", self.admission),
             Route("DELETE", f"{ADMISSION}/devices/{{id}}", self.decommission),
             Route("PUT", f"{ADMISSION}/devices/{{id}}/auth/{{set}}/status", self.admit),
+            Route("GET", f"{ADMISSION}/devices/{{id}}/auth/{{set}}/status", self.admission_status),
         ]
         if "inventory_v2" in self.features:
             routes += [
@@ -141,6 +142,8 @@ class Fleet:
     async def report(self, call: Call) -> Answer:
         """A device reports its attributes."""
         attributes = await call.json(list)
+        if not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in attributes):
+            raise Refusal(400, "name: cannot be blank.")
         self._device(call.device)
         self.inventory.change(call.device, {("inventory", str(one["name"])): one.get("value") for one in attributes})
         return Answer(200)
@@ -267,8 +270,12 @@ class Fleet:
     async def search_admissions(self, call: Call) -> Answer:
         """The same with the question in the body."""
         body = await call.json()
-        status = body.get("status") or []
-        return self._admissions(call, [status] if isinstance(status, str) else status, body.get("id") or [])
+        status, ids = (body.get(name) or [] for name in ("status", "id"))
+        statuses = [status] if isinstance(status, str) else status
+        for values in (statuses, ids):
+            if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+                raise Refusal(400, "failed to decode request body: json: cannot unmarshal into Go struct field")
+        return self._admissions(call, statuses, ids)
 
     async def count(self, call: Call) -> Answer:
         """How many devices have a status."""
@@ -278,6 +285,10 @@ class Fleet:
     async def admission(self, call: Call) -> Answer:
         """The admission of one device."""
         return Answer(body=self._device(call["id"]).admission())
+
+    async def admission_status(self, call: Call) -> Answer:
+        """The status of the one identity of a device."""
+        return Answer(body={"status": self._device(call["id"]).status})
 
     async def decommission(self, call: Call) -> Answer:
         """Take a device out of service, which ends its deployments."""

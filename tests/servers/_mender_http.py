@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 PAGE_SIZE = 20
@@ -166,7 +167,7 @@ class Call:
                     return
                 if isinstance(part, BodyPartReader):
                     yield part
-        except (ValueError, AssertionError) as error:
+        except (ValueError, AssertionError, HttpProcessingError) as error:
             raise Refusal(400, f"multipart: {error}") from None
 
 

@@ -283,10 +283,10 @@ class Inventory:
         """The devices of a page of a search, how many there are in all, and the attributes that are asked for."""
         terms = [Term(raw) for raw in _list(body, "filters")]
         orders = [_order(raw) for raw in _list(body, "sort")]
-        ids = body.get("device_ids")
-        devices, low, high = self._matching(terms, orders, frozenset(ids) if ids else None, str(body.get("text") or ""))
+        ids = frozenset(_list(body, "device_ids", str)) or None
+        devices, low, high = self._matching(terms, orders, ids, str(body.get("text") or ""))
         page, size = _count(body, "page", 1), _count(body, "per_page", SEARCH_DEFAULT)
-        selected = tuple((str(raw.get("scope")), str(raw.get("attribute"))) for raw in _list(body, "attributes"))
+        selected = tuple((str(raw.get("scope")), str(raw.get("attribute"))) for raw in _list(body, "attributes", dict))
         start = low + (page - 1) * size
         return devices[start : min(start + size, high)], max(high - low, 0), selected or None
 
@@ -343,9 +343,9 @@ class Inventory:
         return [{"name": name, "scope": scope, "count": count} for (scope, name), count in order[:500]]
 
 
-def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+def _list(body: Mapping[str, Any], name: str, kind: type[Any] = object) -> list[Any]:
     found = body.get(name)
-    if found is not None and not isinstance(found, list):
+    if found is not None and not (isinstance(found, list) and all(isinstance(one, kind) for one in found)):
         raise Refusal(400, f"failed to decode request body: json: cannot unmarshal into Go struct field {name}")
     return found or []
 

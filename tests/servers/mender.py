@@ -16,6 +16,7 @@ import secrets
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,8 @@ class MenderServer:
     token: str = field(default="", init=False, repr=False)
     answered: int = field(default=0, init=False)
     """How many requests were answered, those of devices included; the object storage is not counted."""
+    faults: int = field(default=0, init=False)
+    """How often the simulator itself failed."""
     _thread: LoopThread | None = field(default=None, init=False, repr=False)
     _runners: list[web.ServerRunner] = field(default_factory=list, init=False, repr=False)
 
@@ -275,6 +278,11 @@ class MenderServer:
             answer = await self._answer(call)
         except Refusal as refusal:
             answer = error_answer(refusal, call.request_id)
+        except (RecursionError, TypeError, ValueError, LookupError, AttributeError):
+            # a fault of the simulator; the real one says no more than this either
+            traceback.print_exc()
+            self.faults += 1
+            answer = error_answer(Refusal(500, "internal error"), call.request_id)
         except Drop:
             if request.transport is not None:
                 request.transport.close()
