@@ -18,14 +18,14 @@ MEDIA_TYPE = "application/vnd.mender-artifact"
 
 
 class Storage:
-    """Files in a folder that are read and written by signed links, and by nothing else.
+    """Files in `folder` that are read and written by signed links, and by nothing else.
 
     `url` is the address that links begin with. A link is good for one method and one file until it expires; as
     with S3, a request that has an Authorization header as well is refused.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        self.folder = Path()
         self.url = ""
         self.served = 0
         self._key = secrets.token_bytes(32)

@@ -85,6 +85,8 @@ class MenderServer:
     """How often the simulator itself failed."""
     _thread: LoopThread | None = field(default=None, init=False, repr=False)
     _runners: list[web.ServerRunner] = field(default_factory=list, init=False, repr=False)
+    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, init=False, repr=False)
+    _storage_port: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.edition not in EDITIONS:
@@ -95,9 +97,8 @@ class MenderServer:
             User(self.reader, self.password, reader=True),
             User(self.stranger, self.password, sso=True),
         ]
-        self._folder = tempfile.TemporaryDirectory(prefix="fleet-deploy-mender-")
         self.access = Access(users, self.token_seconds)
-        self.storage = Storage(Path(self._folder.name))
+        self.storage = Storage()
         self.inventory = Inventory("key_set" in self.features)
         self.artifacts = Artifacts(self.features)
         self.deployments = Deployments(self.features, self.edition, self.artifacts, self.inventory)
@@ -224,6 +225,9 @@ class MenderServer:
 
     def start(self) -> MenderServer:
         """Start it; it answers when this returns. Calling it again does nothing."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="fleet-deploy-mender-")
+            self.storage.folder = Path(self._folder.name)
         if self._thread is None:
             self._thread = LoopThread("mender")
             try:
@@ -236,14 +240,14 @@ class MenderServer:
     async def _open(self) -> None:
         # The storage has another host name than the interface, as in real life.
         addresses = []
-        for handler, port in ((self._handle, self.port), (self.storage.handle, 0)):
+        for handler, port in ((self._handle, self.port), (self.storage.handle, self._storage_port)):
             runner = web.ServerRunner(web.Server(handler, access_log=None), shutdown_timeout=0.2)
             self._runners.append(runner)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port).start()
             addresses.append(runner.addresses[0][1])
-        self.port = addresses[0]
-        self.storage_url = f"http://localhost:{addresses[1]}"
+        self.port, self._storage_port = addresses
+        self.storage_url = self.storage_url or f"http://localhost:{self._storage_port}"
 
     async def _close(self) -> None:
         self._management.close()
@@ -251,14 +255,20 @@ class MenderServer:
             await runner.cleanup()
         self._runners = []
 
-    def stop(self) -> None:
-        """Stop it and delete its files. Calling it again does nothing."""
+    def interrupt(self) -> None:
+        """Stop it, but keep all that it knows: `start()` has it answer again at the same address."""
         if self._thread is not None:
             with contextlib.suppress(TimeoutError):
                 self._thread.call(self._close(), timeout=10)
             self._thread.stop()
             self._thread = None
-        self._folder.cleanup()
+
+    def stop(self) -> None:
+        """Stop it and delete its files. Calling it again does nothing."""
+        self.interrupt()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def __enter__(self) -> MenderServer:
         return self.start()

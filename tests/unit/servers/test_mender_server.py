@@ -1047,6 +1047,24 @@ def test_key_set_needs_a_newer_server() -> None:
         assert found("POST", SEARCH, {"filters": [term]}).json() == []
 
 
+# -- life -------------------------------------------------------------------------------------------------------
+
+
+def test_interruption_keeps_everything(new: Client) -> None:
+    name = new.server.add_artifact("rel-1", [TYPE])
+    link = new("GET", f"{V1}/artifacts/{name}/download").json()["uri"]
+    new.server.interrupt()
+    assert not new.server.running
+    with pytest.raises(requests.ConnectionError):
+        new("GET", f"{V1}/artifacts/{name}")
+    new.server.start()
+    assert new("GET", f"{V1}/artifacts/{name}").json()["name"] == "rel-1"
+    assert requests.get(link, timeout=60).status_code == 200
+    folder = new.server.storage.folder
+    new.server.stop()
+    assert not folder.exists()
+
+
 # -- as a program ------------------------------------------------------------------------------------------------
 
 
