@@ -181,7 +181,7 @@ artifact:
       type: list
       elements: str
       sample: [rootfs-image.*]
-dest:
+file:
   description: Path of the file that holds the artifact.
   returned: when O(dest) is set
   type: str
@@ -257,7 +257,8 @@ def run(task: Task) -> dict[str, Any]:
             after = artifacts.set_description(found, params["description"])
     result: dict[str, Any] = {"artifact": describe(after)}
     if download is not None:
-        result["dest"] = download.path
+        # not "dest": Ansible would add owner, mode and more of the file
+        result["file"] = download.path
         if download.changed and not task.check_mode:
             client.downloads.apply(download)
         plan.create += download.create

@@ -70,6 +70,14 @@ def test_link_is_used_as_it_is_and_gets_no_credentials(make: Make) -> None:
         assert (request.headers["accept"], request.headers["accept-encoding"]) == ("*/*", "identity")
 
 
+def test_links_are_known_as_secrets(make: Make) -> None:
+    with ScriptedServer(answer(200, body=DATA)) as storage:
+        file, links = make(storage)
+        fetch(file)
+        shown = file._platform.redactor.clean(f"{links[0]} and {links[0].partition('?')[2]} and {SIGNATURE}0")
+    assert shown == "******** and ******** and ********"
+
+
 def test_whole_file_that_is_there_is_not_asked_for(make: Make) -> None:
     with ScriptedServer() as storage:
         file, links = make(storage)

@@ -455,7 +455,9 @@ def _values(item: dict[str, Any], key: str) -> list[str]:
 
 
 def _like(value: str, pattern: str) -> bool:
-    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
+    prefix = pattern.endswith("*") and not pattern.endswith("\\*")
+    text = (pattern[:-1] if prefix else pattern).replace("\\*", "*")
+    return value.startswith(text) if prefix else value == text
 
 
 Handler = Callable[..., Answer]

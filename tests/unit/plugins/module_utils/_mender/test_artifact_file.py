@@ -348,6 +348,44 @@ def test_what_belongs_to_another_version_is_refused() -> None:
         head(tar([one[0], ("header.tar.gz", header)]))
 
 
+def two_payloads() -> list[Entry]:
+    """Return an artifact with two payloads, of which the first has two files."""
+    payloads = {"0000": {"a": b"1", "b": b"22"}, "0001": {"c": b"333"}}
+    info = {**Written().header_info(), "payloads": [{"type": "x"}, {"type": "y"}]}
+    header = tar(
+        [
+            ("header-info", json.dumps(info).encode()),
+            ("headers/0000/type-info", b'{"type":"x","artifact_provides":{"x":"1"}}'),
+            ("headers/0001/type-info", b'{"type":"y","artifact_provides":{"y":"2"}}'),
+        ]
+    )
+    version = Written().entries()[0]
+    sums = {f"data/{number}/{name}": data for number, files in payloads.items() for name, data in files.items()}
+    sums |= {"header.tar": header, "version": version[1]}
+    manifest = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sums.items()).encode()
+    archives = [(f"data/{number}.tar", tar(list(files.items()))) for number, files in payloads.items()]
+    return [version, ("manifest", manifest), ("header.tar", header), *archives]
+
+
+def test_several_payloads(tmp_path: Path) -> None:
+    entries = two_payloads()
+    path = tmp_path / "a.mender"
+    path.write_bytes(tar(entries))
+    found = read_artifact(str(path))
+    assert [payload.type for payload in found.payloads] == ["x", "y"]
+    assert [(file.name, file.size) for file in found.files] == [("a", 1), ("b", 2), ("c", 3)]
+    assert (found.provides["x"], found.provides["y"]) == ("1", "2")
+    assert verify_artifact(str(path)) == found
+    for broken, words in (
+        ([*entries[:3], entries[4], entries[3]], "it holds 'data/0000.tar' out of order"),
+        ([*entries[:3], entries[4]], "its payload data/0000 is missing"),
+        ([*entries[:3], ("header.tar.gz", b""), *entries[3:]], "it holds 'header.tar.gz' out of order"),
+    ):
+        path.write_bytes(tar(broken))
+        with pytest.raises(InvalidInput, match=words):
+            read_artifact(str(path))
+
+
 @pytest.mark.parametrize("how", ["none", "gzip", "lzma"])
 def test_every_cut_is_noticed(tmp_path: Path, how: str) -> None:
     data = Written(compression=how, files={"a": random.Random(7).randbytes(3000)}).data.rstrip(b"\0")

@@ -37,7 +37,7 @@ def test_file_is_downloaded_once(every: FakeMender, run: Run, tmp_path: Path) ->
     id = every.add(BIG)["id"]
     dest = tmp_path / "copy.mender"
     planned = download(run, every, dest, check_mode=True, diff_mode=True)
-    assert (planned.result["changed"], planned.result["dest"]) == (True, str(dest))
+    assert (planned.result["changed"], planned.result["file"]) == (True, str(dest))
     assert planned.result["diff"]["after"] == {
         str(dest): {"path": str(dest), "artifact": id, "size": len(BIG.data)},
     }
@@ -70,7 +70,7 @@ def test_another_file_in_its_place_is_replaced(mender: FakeMender, run: Run, tmp
 def test_folder_gets_a_file_called_after_the_artifact(mender: FakeMender, run: Run, tmp_path: Path) -> None:
     mender.add()
     for dest in (tmp_path, f"{tmp_path}{os.sep}"):
-        assert download(run, mender, dest).result["dest"] == str(tmp_path / "rel-1.mender")
+        assert download(run, mender, dest).result["file"] == str(tmp_path / "rel-1.mender")
     assert len(mender.storage.requests) == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.artifact_file import read_artifact
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.uploads import differences
 from ansible_collections.fleet.deploy.plugins.modules import artifact_upload as module
-from servers.artifact_writer import Written
+from servers.artifact_writer import Written, tar
 
 from .conftest import Run
 from .fake import TAKEN, FakeMender, error
@@ -182,6 +182,15 @@ def test_strict_comparison_wants_the_very_same_file(mender: FakeMender, run: Run
     assert mender.writes == []
 
 
+def test_strict_comparison_sees_another_signature(mender: FakeMender, run: Run, tmp_path: Path) -> None:
+    written = Written(signed=True)
+    entries = [(name, data[::-1] if name == "manifest.sig" else data) for name, data in written.entries()]
+    mender._store(tar(entries, written.mtime), "")
+    src = written.save(tmp_path / "a.mender")
+    assert run(module, mender, src=src).error is None
+    assert ": its signature differs." in run(module, mender, src=src, compare="strict").result["msg"]
+
+
 def test_strict_comparison_reads_on_where_headers_are_long(
     mender: FakeMender, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +250,7 @@ def test_stored_content_is_compared(mender: FakeMender, run: Run, src: str) -> N
 # -- names that are patterns to a server -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["rel*", "a.b+c[1]", "(x", ".*", "ü", "a\\b", "rel-1 (2)"])
+@pytest.mark.parametrize("name", ["rel*", "a.b+c[1]", "(x", ".*", "ü", "a\\b", "a\\*", "rel-1 (2)"])
 def test_names_are_taken_as_they_are(every: FakeMender, run: Run, tmp_path: Path, name: str) -> None:
     for other in ("relX", "aXb+c1", "x", "rel-1", "rel-1 (22)"):
         every.add(Written(name=other))

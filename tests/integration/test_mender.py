@@ -1,0 +1,129 @@
+"""The examples of Mender's modules, run by ansible-playbook on the simulated server: in check mode, for real, again.
+
+Those that remove something are run in check mode only, so that the second run finds what the first has made.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from integration.playing import Player, Run
+from integration.targets_run import EXAMPLE_URL, RUNTIME, documented_return, examples_of
+
+from servers.artifact_writer import Written
+from servers.fault_proxy import FaultProxy, Record
+from servers.mender import MenderServer
+
+MODULES: list[str] = RUNTIME["action_groups"]["mender"]
+NAME = "gateway-2.1.0"
+# Ansible's own, beside what a module documents
+ALWAYS = {"changed", "diff", "failed", "invocation", "msg", "warnings", "deprecations"}
+READ_ONLY = tuple(name for name in MODULES if name.endswith("_info"))
+
+each_module = pytest.mark.parametrize("module", MODULES)
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run and what was on the wire."""
+
+    run: Run
+    wire: list[Record]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The examples in check mode, for real, and again; and what no output may show."""
+
+    checked: Played
+    real: Played
+    again: Played
+    secrets: list[str]
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """What comes of the examples."""
+    folder = tmp_path_factory.mktemp("mender")
+    Written(name=NAME, device_types=("gateway",)).save(folder / f"{NAME}.mender")
+    (folder / "settings.json").write_text('{"interval": 7}\n')
+    with MenderServer() as server:
+
+        def play(name: str, *options: str, removals: bool = True) -> Played:
+            plays: list[dict[str, Any]] = []
+            for module in MODULES:
+                tasks = [task for task in examples(module, folder) if removals or not _removes(task)]
+                plays.append({"name": module, "hosts": "localhost", "gather_facts": False, "tasks": tasks})
+            with FaultProxy(server.url) as proxy:
+                text = yaml.safe_dump(plays, sort_keys=False).replace(EXAMPLE_URL, proxy.url)
+                playbook = folder / f"{name}.yml"
+                playbook.write_text(text)
+                run = Player(folder / name).play(playbook, {"mender_token": server.token}, *options)
+                return Played(run, list(proxy.wire))
+
+        server.upload(folder / f"{NAME}.mender")
+        checked = play("checked", "--check", "--diff", "-vvv")
+        real = play("real", "--diff", "-vvv", removals=False)
+        again = play("again", "--diff", removals=False)
+        return Outcome(checked, real, again, [server.token])
+
+
+def examples(module: str, folder: Path) -> list[dict[str, Any]]:
+    """Return a module's examples with our own files in place of those in the documentation."""
+    tasks: list[dict[str, Any]] = yaml.safe_load(re.sub(r"(src|dest): /tmp/", rf"\1: {folder}/", examples_of(module)))
+    return tasks
+
+
+def _options(task: dict[str, Any]) -> dict[str, Any]:
+    return next((value for key, value in task.items() if key.startswith("fleet.deploy.")), {})
+
+
+def _removes(task: dict[str, Any]) -> bool:
+    return _options(task).get("state") == "absent"
+
+
+def test_examples_succeed_without_a_word_of_warning(outcome: Outcome) -> None:
+    for played in (outcome.checked, outcome.real, outcome.again):
+        played.run.must_succeed()
+
+
+def test_check_mode_sends_no_write(outcome: Outcome) -> None:
+    assert [f"{record.method} {record.path}" for record in outcome.checked.wire if record.is_write] == []
+    assert outcome.checked.wire
+
+
+def test_real_run_writes_and_the_next_one_does_not(outcome: Outcome) -> None:
+    assert [record for record in outcome.real.wire if record.is_write]
+    assert [f"{record.method} {record.path}" for record in outcome.again.wire if record.is_write] == []
+    assert [result.name for result in outcome.again.run.results if result.changed] == []
+
+
+def test_secrets_are_in_no_output(outcome: Outcome) -> None:
+    for played in (outcome.checked, outcome.real, outcome.again):
+        assert not [secret for secret in outcome.secrets if secret in played.run.output]
+        assert "X-Amz-Signature" not in played.run.output
+
+
+@each_module
+def test_result_is_what_the_documentation_says(outcome: Outcome, module: str) -> None:
+    results = [*outcome.real.run.of(module), *outcome.checked.run.of(module)]
+    assert results
+    documented = documented_return(module)
+    for result in results:
+        if "censored" in result.data:
+            continue
+        assert set(result.data) - ALWAYS <= set(documented), result.name
+        for name in set(result.data) - ALWAYS:
+            for item in result.data[name] if isinstance(result.data[name], list) else [result.data[name]]:
+                if isinstance(item, dict):
+                    assert set(item) == set(documented[name]["contains"]), f"{result.name}: {name}"
+
+
+@pytest.mark.parametrize("module", READ_ONLY)
+def test_info_changes_nothing(outcome: Outcome, module: str) -> None:
+    assert [result.changed for result in outcome.real.run.of(module)].count(True) == 0
