@@ -92,6 +92,8 @@ class Fleet:
             if direction not in ("", "asc", "desc"):
                 raise Refusal(400, "invalid sort order")
             found.sort(key=lambda device: place(_key(attribute), device), reverse=direction != "asc")
+        else:
+            found = self.inventory.unordered(found)
         answer = paged(call, page, found, new=self._new)
         answer.body = _texts(answer.body)
         return answer

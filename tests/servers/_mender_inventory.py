@@ -195,10 +195,14 @@ class Term:
 
 
 class Inventory:
-    """All devices of the server. `key_set`: whether it knows the attribute identity/id."""
+    """All devices of the server. `key_set`: whether it knows the attribute identity/id.
+
+    `unstable`: a list that is asked for without an order comes in another one each time, as real ones may.
+    """
 
     def __init__(self, key_set: bool) -> None:
         self.devices: dict[str, Device] = {}
+        self.unstable = False
         self._key_set = key_set
         self._generation = 0
         self._random = random.Random(4)
@@ -295,6 +299,10 @@ class Inventory:
         device = self.devices.get(name)
         return device is not None and all(Term(raw).holds(device) for raw in terms)
 
+    def unordered(self, devices: list[Device]) -> list[Device]:
+        """The devices of a list for which no order was asked."""
+        return self._random.sample(devices, len(devices)) if self.unstable else devices
+
     def _matching(
         self, terms: list[Term], orders: list[tuple[Key, bool]], ids: frozenset[str] | None, text: str
     ) -> tuple[list[Device], int, int]:
@@ -321,6 +329,7 @@ class Inventory:
             self._found = {other: entry for other, entry in self._found.items() if entry[0] == self._generation}
             kept = self._found[key] = (self._generation, found, [device.id for device in found] if by_id else [])
         _generation, found, names = kept
+        found = found if orders else self.unordered(found)
         low, high = 0, len(found)
         for cut in cuts:
             after = cut.kind in ("$gt", "$lte")

@@ -52,6 +52,7 @@ TOO_MANY_BYTES = (
 )
 TOO_FEW_BYTES = "reading artifact error: reader: can not read version file: unexpected EOF"
 LIST_STATUSES = ("inprogress", "finished", "pending", "aborted")
+OLD_LIST_STATUSES = ("inprogress", "finished", "pending", "scheduled")
 
 
 @dataclass
@@ -557,6 +558,7 @@ class Management:
     def _list(self, call: Call, wanted: Callable[[Deployment], bool]) -> Answer:
         status, kind, sort = call.get("status"), call.get("type"), call.get("sort").lower()
         known = LIST_STATUSES if self.deployments.edition == "open_source" else (*LIST_STATUSES, "scheduled")
+        known = known if "lists" in self.features else OLD_LIST_STATUSES
         if sort not in ("", "asc", "desc"):
             raise Refusal(400, 'invalid form value: must be one of "asc" or "desc"')
         if status and status not in known:

@@ -258,6 +258,7 @@ def test_upload_twice(each: Client) -> None:
         "4.1": 'HTTP 409: .*already exists".*"metadata":{"conflict":{"device_type":"b"}}',
     }
     assert refused.match(texts[each.server.version])
+    assert len(list(each.server.storage.folder.iterdir())) == 1, "nothing of it is left on the disk"
     each.server.add_artifact("rel-1", ["c"])
 
 
@@ -479,7 +480,7 @@ def test_large_upload_is_not_held_in_memory(new: Client, tmp_path: Path) -> None
 
 
 def test_presigned_links(file: Path) -> None:
-    found = client(settings=Settings(link_seconds=0.5))
+    found = client()
     with found.server:
         name = found.server.upload(file)
         link = found("GET", f"{V1}/artifacts/{name}/download").json()
@@ -494,7 +495,9 @@ def test_presigned_links(file: Path) -> None:
         assert found.session.get(link["uri"], timeout=60).status_code == 400, "a token is refused"
         assert requests.get(link["uri"].replace(name, UNKNOWN), timeout=60).status_code == 403
         assert requests.put(link["uri"], data=b"x", timeout=60).status_code == 403
-        time.sleep(0.6)
+        found.server.settings.link_seconds = 0.05
+        link = found("GET", f"{V1}/artifacts/{name}/download").json()
+        time.sleep(0.1)
         expired = requests.get(link["uri"], timeout=60)
         assert (expired.status_code, "Request has expired" in expired.text) == (403, True)
 
@@ -521,7 +524,7 @@ def ended(server: MenderServer, name: str) -> str:
 
 
 def test_generate_comes_to_be_later(new: Client) -> None:
-    new.server.settings.generate_seconds = 0.5
+    new.server.settings.generate_seconds = 2
     answer = send(new, *GENERATE, path=f"{V1}/artifacts/generate")
     name = answer.headers["Location"].rpartition("/")[2]
     assert answer.headers["Location"] == f"/api/management/v1/deployments/artifacts/generate/{name}"
@@ -759,11 +762,11 @@ def test_editions() -> None:
 def test_phases_open_over_time(enterprise: Client) -> None:
     enterprise.server.add_artifact("rel-1", [TYPE])
     devices = enterprise.server.add_devices(4)
-    later = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     phases = [{"batch_size": 25}, {"batch_size": 25, "start_ts": later}, {"start_ts": "2099-01-01T00:00:00Z"}]
     name = enterprise.create("d", "rel-1", devices, phases=phases)
     assert [enterprise.ask(device).status_code for device in devices] == [200, 204, 204, 204]
-    time.sleep(1.6)
+    enterprise.server.deployment(name).phases[1].start = time.time()
     assert [enterprise.ask(device).status_code for device in devices] == [200, 200, 204, 204]
     body = enterprise("GET", f"{V1}/deployments/{name}").json()
     assert [(phase["batch_size"], phase["device_count"]) for phase in body["phases"]] == [(25, 1), (25, 1), (50, 0)]
@@ -1036,7 +1039,27 @@ def test_hundred_thousand_devices() -> None:
         began = time.process_time()
         assert walk(found, len(ids)) == sorted(ids)
         # the client's own time is in it
-        assert time.process_time() - began < 8
+        assert time.process_time() - began < 3
+
+
+def test_pages_without_an_order_may_overlap(new: Client) -> None:
+    new.server.add_devices(100)
+    new.server.inventory.unstable = True
+
+    def walked(**more: Any) -> int:
+        pages = [new("POST", SEARCH, {"page": page, "per_page": 20, **more}).json() for page in range(1, 6)]
+        return len({device["id"] for page in pages for device in page})
+
+    assert walked() < 100
+    assert walked(sort=[{"scope": "identity", "attribute": "id", "order": "asc"}]) == 100
+    pages = [new("GET", f"{INVENTORY}/devices?page={page}").json() for page in range(1, 6)]
+    assert len({device["id"] for page in pages for device in page}) < 100
+
+
+def test_statuses_of_deployments(each: Client) -> None:
+    wanted = {"scheduled": each.server.version == "seed", "aborted": each.server.version != "seed", "pending": True}
+    found = {status: each("GET", f"{V1}/deployments?status={status}").status_code == 200 for status in wanted}
+    assert found == wanted
 
 
 def test_key_set_needs_a_newer_server() -> None:
