@@ -1042,6 +1042,34 @@ def test_hundred_thousand_devices() -> None:
         assert time.process_time() - began < 3
 
 
+def test_search_sees_every_change(new: Client) -> None:
+    one, two = new.server.add_devices(["one", "two"])
+    question = {"filters": [{"scope": "system", "attribute": "group", "type": "$eq", "value": "g"}]}
+    load = {"filters": [{"scope": "inventory", "attribute": "load", "type": "$eq", "value": 1}]}
+    pending = {"filters": [{"scope": "identity", "attribute": "status", "type": "$eq", "value": "pending"}]}
+    site = {"filters": [{"scope": "tags", "attribute": "site", "type": "$eq", "value": "north"}]}
+
+    def found(body: dict[str, Any]) -> list[str]:
+        return [device["id"] for device in new("POST", SEARCH, body).json()]
+
+    assert [found(body) for body in (question, load, pending, site)] == [[], [], [], []]
+    new("PUT", f"{INVENTORY}/devices/{one}/group", {"group": "g"})
+    assert found(question) == [one]
+    report = [{"name": "load", "value": 1}]
+    new("PATCH", "/api/devices/v1/inventory/device/attributes", report, headers=new.device(two))
+    assert found(load) == [two]
+    new("PUT", f"{ADMISSION}/{one}/auth/x/status", {"status": "pending"})
+    assert found(pending) == [one]
+    new("PATCH", f"{INVENTORY}/devices/{two}/tags", [{"name": "site", "value": "north"}])
+    assert found(site) == [two]
+    new("DELETE", f"{INVENTORY}/devices/{one}")
+    assert found(question) == []
+    new.server.add_devices(["three"], group="g")
+    assert found(question) == ["three"]
+    new.server.remove_devices(["three"])
+    assert found(question) == []
+
+
 def test_pages_without_an_order_may_overlap(new: Client) -> None:
     new.server.add_devices(100)
     new.server.inventory.unstable = True
