@@ -80,7 +80,9 @@ options:
         required: true
       args:
         description:
-          - Arguments for the making, such as C(filename) and C(dest_dir).
+          - Arguments for the making. C(dest_dir) is the absolute path of the folder on the device for the file, and is
+            required. C(filename) is its name there, the last part of O(src) if not set. C(software_filesystem),
+            C(software_name) and C(software_version) say what the file counts as.
           - They are not compared when the artifact is there already.
         type: dict
   wait:

@@ -47,8 +47,8 @@ class RawFile:
     device_types: tuple[str, ...]
     size: int
     sha256: str
+    args: str
     type: str = SINGLE_FILE
-    args: str | None = None
 
 
 @dataclass
@@ -264,8 +264,7 @@ class Uploads:
             fields["description"] = plan.description
         fields["device_types_compatible"] = ",".join(raw.device_types)
         fields["type"] = raw.type
-        if raw.args is not None:
-            fields["args"] = raw.args
+        fields["args"] = raw.args
         answer, ours = self._send(GENERATE, plan, fields, "file")
         return (answer.data if isinstance(answer.data, dict) and answer.data.get("id") else None), ours
 
@@ -448,7 +447,6 @@ def _raw(path: str, generate: Mapping[str, Any], compare: str) -> RawFile:
             )
     if not types:
         raise InvalidInput("generate.device_types_compatible is empty: give at least one device type.")
-    args = generate.get("args")
     return RawFile(
         path=path,
         name=generate["name"],
@@ -456,8 +454,22 @@ def _raw(path: str, generate: Mapping[str, Any], compare: str) -> RawFile:
         size=check_file(path),
         sha256=checksum(path),
         type=generate["type"],
-        args=None if args is None else json.dumps(args, sort_keys=True),
+        args=json.dumps(_args(path, generate.get("args") or {}), sort_keys=True),
     )
+
+
+def _args(path: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the making; the server accepts any, and says nothing when its worker cannot use them."""
+    args = {"filename": os.path.basename(path), **given}
+    filename, folder = args["filename"], args.get("dest_dir")
+    if not isinstance(filename, str) or not filename or "/" in filename:
+        raise InvalidInput(f"generate.args.filename is '{filename}': give the name of the file on the device, no path.")
+    if not isinstance(folder, str) or not folder.startswith("/"):
+        state = "not set" if folder is None else f"'{folder}'"
+        raise InvalidInput(
+            f"generate.args.dest_dir is {state}: give the absolute path of the folder on the device for the file."
+        )
+    return args
 
 
 def _shown(plan: UploadPlan) -> dict[str, Any]:

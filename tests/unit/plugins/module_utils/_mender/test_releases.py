@@ -127,10 +127,13 @@ def test_notes_and_tags_are_written_once(run: Run, generation: str) -> None:
 
 @pytest.mark.parametrize("fault", ["before", "after"])
 @pytest.mark.parametrize(
-    "given", [{"notes": "n"}, {"tags": ["b", "a"]}, {"state": "absent"}], ids=["notes", "tags", "absent"]
+    "given",
+    [{"notes": "n"}, {"notes": ""}, {"tags": ["b", "a"]}, {"state": "absent"}],
+    ids=["notes", "no notes", "tags", "absent"],
 )
 def test_each_write_has_one_effect(mender: FakeMender, run: Run, given: dict[str, Any], fault: str) -> None:
     mender.add()
+    mender.releases["rel-1"] = {"notes": "old", "tags": ["old"]}
     mender.fault = fault
     done = run(module, mender, name="rel-1", **given)
     assert done.error is None, done.result

@@ -402,7 +402,8 @@ def test_file_that_changes_meanwhile_is_noticed(mender: FakeMender, run: Run, sr
 
 def wanted(**changes: Any) -> dict[str, Any]:
     """Return the option generate."""
-    return {"name": "settings-7", "device_types_compatible": ["dt-a", "dt-b"], **changes}
+    args = {"dest_dir": "/etc"}
+    return {"name": "settings-7", "device_types_compatible": ["dt-a", "dt-b"], "args": args, **changes}
 
 
 def test_artifact_is_generated_and_waited_for(every: FakeMender, run: Run, raw: str) -> None:
@@ -424,9 +425,29 @@ def test_artifact_is_generated_and_waited_for(every: FakeMender, run: Run, raw: 
     assert every.writes == [GENERATE]
 
 
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        (None, "dest_dir is not set: give the absolute path of the folder on the device for the file."),
+        ({"filename": "x"}, "dest_dir is not set: give the absolute path of the folder on the device for the file."),
+        ({"dest_dir": "etc"}, "dest_dir is 'etc': give the absolute path of the folder on the device for the file."),
+        ({"dest_dir": 7}, "dest_dir is '7': give the absolute path of the folder on the device for the file."),
+        ({"dest_dir": "/", "filename": "a/b"}, "filename is 'a/b': give the name of the file on the device, no path."),
+        ({"dest_dir": "/", "filename": ""}, "filename is '': give the name of the file on the device, no path."),
+    ],
+)
+def test_arguments_that_the_worker_cannot_use(
+    mender: FakeMender, run: Run, raw: str, args: dict[str, Any] | None, words: str
+) -> None:
+    done = run(module, mender, src=raw, generate=wanted(args=args))
+    assert done.result["msg"] == f"generate.args.{words}"
+    assert mender.lines == []
+
+
 def test_generating_can_go_on_without_waiting(mender: FakeMender, run: Run, raw: str) -> None:
     mender.silent_worker = True
     done = run(module, mender, src=raw, generate=wanted(), wait=False)
+    assert json.loads(dict(mender.parts[0])["args"]) == {"dest_dir": "/etc", "filename": "settings.json"}
     assert (done.result["changed"], done.result["artifact"]["id"]) == (True, None)
     assert done.result["artifact"]["device_types_compatible"] == ["dt-a", "dt-b"]
 

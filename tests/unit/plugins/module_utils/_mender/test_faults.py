@@ -1,0 +1,179 @@
+"""Every fault of the wire at every write of Mender's modules: one effect on the server, none lost."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleet.deploy.plugins.modules import artifact, artifact_upload, mender_release
+from servers.artifact_writer import Written
+from servers.fault_proxy import FAULTS, FaultProxy
+from servers.mender import MenderServer, Settings
+
+from .conftest import Run
+
+TIMEOUT = 1.0
+# name in the table -> fault, options
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (name, {}) for name in FAULTS if name not in ("429_retry_after_seconds", "429_retry_after_date", "slow")},
+    **{f"{name}_acted": (name, {"acted": True}) for name in ("502", "503", "504")},
+    "429_seconds": ("429_retry_after_seconds", {"seconds": 0}),
+    "429_date": ("429_retry_after_date", {"seconds": 0}),
+    "slow": ("slow", {"delay": TIMEOUT + 0.5}),
+}
+ARGS = {"filename": "raw", "dest_dir": "/etc"}
+NUMBERS = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write: the module, what is broken, its options for a name, and how often it was done."""
+
+    module: Any
+    method: str
+    path: str
+    options: Callable[[MenderServer, str, Path], Mapping[str, Any]]
+    effects: Callable[[MenderServer, str], int]
+
+
+def found(server: MenderServer, name: str) -> list[dict[str, Any]]:
+    """Return the artifacts of a name."""
+    with server.session() as session:
+        items = session.get(f"{server.url}/api/management/v1/deployments/artifacts", timeout=10).json()
+    return [item for item in items if item["name"] == name]
+
+
+def release(server: MenderServer, name: str) -> dict[str, Any]:
+    """Return a release."""
+    with server.session() as session:
+        root = f"{server.url}/api/management/v2/deployments/deployments/releases"
+        [item] = session.get(root, params={"name": name}, timeout=10).json()
+    return dict(item)
+
+
+def there(**options: Any) -> Callable[[MenderServer, str, Path], Mapping[str, Any]]:
+    """Return what begins with an artifact of the name, and then has these options."""
+
+    def prepare(server: MenderServer, name: str, _folder: Path) -> Mapping[str, Any]:
+        server.add_artifact(name, ["dt-a"])
+        return {"name": name, **options}
+
+    return prepare
+
+
+def upload(_server: MenderServer, name: str, folder: Path) -> Mapping[str, Any]:
+    """Return the options of an upload."""
+    return {"src": Written(name=name).save(folder / "a.mender"), "description": "d"}
+
+
+def generate(_server: MenderServer, name: str, folder: Path) -> Mapping[str, Any]:
+    """Return the options of an artifact to be generated."""
+    (folder / "raw").write_bytes(b"raw\n")
+    return {"src": str(folder / "raw"), "generate": {"name": name, "device_types_compatible": ["dt-a"], "args": ARGS}}
+
+
+def described(server: MenderServer, name: str) -> int:
+    """Return how many artifacts have the new description."""
+    return sum(item.get("description") == "new" for item in found(server, name))
+
+
+def gone(server: MenderServer, name: str) -> int:
+    """Return 1 when there is no artifact left."""
+    return 1 - len(found(server, name))
+
+
+WRITES = {
+    "upload": Write(artifact_upload, "POST", r"/artifacts$", upload, lambda server, name: len(found(server, name))),
+    "generate": Write(artifact_upload, "POST", "/generate$", generate, lambda server, name: len(found(server, name))),
+    "describe": Write(artifact, "PUT", "/artifacts/", there(description="new"), described),
+    "remove": Write(artifact, "DELETE", "/artifacts/", there(state="absent"), gone),
+    "notes": Write(
+        mender_release,
+        "PATCH",
+        "/releases/",
+        there(notes="n"),
+        lambda server, name: int(release(server, name)["notes"] == "n"),
+    ),
+    "tags": Write(
+        mender_release,
+        "PUT",
+        "/tags$",
+        there(tags=["t"]),
+        lambda server, name: int(release(server, name)["tags"] == ["t"]),
+    ),
+    "release": Write(mender_release, "DELETE", "/releases", there(state="absent"), gone),
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MenderServer]:
+    """One server for the whole table; each cell has a name of its own."""
+    with MenderServer(settings=Settings(generate_seconds=0.02)) as started:
+        yield started
+
+
+@pytest.mark.parametrize("fault", VARIANTS)
+@pytest.mark.parametrize("title", WRITES)
+def test_fault_leaves_one_effect(server: MenderServer, run: Run, tmp_path: Path, title: str, fault: str) -> None:
+    write = WRITES[title]
+    name = f"{title}-{next(NUMBERS)}"
+    options = write.options(server, name, tmp_path)
+    kind, details = VARIANTS[fault]
+    with FaultProxy(server.url) as proxy:
+        rule = proxy.inject(kind, method=write.method, path=write.path, **details)
+        given = {"token": server.token, "request_timeout": TIMEOUT, **options}
+        done = run(write.module, proxy.url, **given)
+        assert rule.hits == 1, "the fault has met nothing"
+        assert done.error is None, done.result
+        assert done.result["changed"]
+        assert write.effects(server, name) == 1
+        again = run(write.module, proxy.url, **given)
+    assert (again.error, again.result["changed"]) == (None, False)
+
+
+def test_every_fault_is_in_the_table() -> None:
+    assert {fault for fault, _options in VARIANTS.values()} == set(FAULTS)
+
+
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after", "429_empty", "503", "html"])
+def test_lasting_fault_ends_in_a_sentence(server: MenderServer, run: Run, tmp_path: Path, fault: str) -> None:
+    name = f"lasting-{next(NUMBERS)}"
+    options = upload(server, name, tmp_path)
+    with FaultProxy(server.url) as proxy:
+        proxy.inject(fault, path="/artifacts$", method="POST", times=None)
+        done = run(artifact_upload, proxy.url, token=server.token, request_timeout=TIMEOUT, **options)
+        writes = len(proxy.writes)
+    if fault in ("reset_after", "html"):
+        # reading back has shown that it was done
+        assert (done.error, writes, len(found(server, name))) == (None, 1, 1)
+        return
+    assert done.error is not None
+    assert done.result["msg"].startswith(f"Cannot upload artifact '{name}': ")
+    assert found(server, name) == []
+
+
+def test_process_that_was_killed_leaves_nothing_in_the_way(
+    server: MenderServer, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ansible_collections.fleet.deploy.plugins.module_utils._core.multipart import MultipartFile
+
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    def die(_self: MultipartFile, _size: int = -1) -> bytes:
+        raise Killed
+
+    name = f"killed-{next(NUMBERS)}"
+    options = upload(server, name, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(MultipartFile, "read", die)
+        with pytest.raises(Killed):
+            run(artifact_upload, server.url, token=server.token, **options)
+    assert found(server, name) == []
+    assert run(artifact_upload, server.url, token=server.token, **options).result["changed"]
+    assert len(found(server, name)) == 1
