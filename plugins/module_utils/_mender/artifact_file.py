@@ -413,6 +413,10 @@ class _Reader:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise ArchiveError("its header-info does not list its payloads")
         types = [entry.get("type") for entry in entries]
+        # an empty type leaves the one of the header
+        for number, entry in enumerate(self._augment.info.get("payloads") or []):
+            if number < len(types) and isinstance(entry, dict) and entry.get("type"):
+                types[number] = entry["type"]
         if not all(kind is None or isinstance(kind, str) for kind in types):
             raise ArchiveError("its header-info has a payload whose type is no text")
         return types

@@ -114,7 +114,7 @@ def test_augmented_artifact() -> None:
     augment = compressed(
         tar(
             [
-                ("header-info", b'{"payloads":[{"type":"script"}]}'),
+                ("header-info", b'{"payloads":[{"type":"delta-image"},{"type":""}]}'),
                 ("headers/0000/type-info", b'{"type":"script","artifact_depends":{"rootfs_image_checksum":"c0"}}'),
             ]
         ),
@@ -129,7 +129,8 @@ def test_augmented_artifact() -> None:
         ("header-augment.tar.gz", augment),
         ("data/0000.tar.gz", entries["data/0000.tar.gz"]),
     ]
-    assert head(tar(members)).depends["rootfs_image_checksum"] == ("c0",)
+    found = head(tar(members))
+    assert (found.depends["rootfs_image_checksum"], found.payloads[0].type) == (("c0",), "delta-image")
     members[4] = ("header-augment.tar.gz", augment[:-8] + b"\0" * 8)
     with pytest.raises(ArchiveError):
         head(tar(members))
