@@ -72,7 +72,7 @@ class Storage:
         signed, _sign, signature = query.partition("&X-Amz-Signature=")
         if "Authorization" in request.headers:
             return _error(400, "InvalidArgument", "Only one auth mechanism allowed")
-        method = "GET" if request.method == "HEAD" else request.method
+        method = request.method
         if not hmac.compare_digest(signature, self._signature(method, key, signed)):
             return _error(403, "SignatureDoesNotMatch", "The request signature does not match")
         if time.time() > float(request.query["X-Amz-Date"]) + float(request.query["X-Amz-Expires"]):

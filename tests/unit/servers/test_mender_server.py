@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import gc
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -448,6 +450,46 @@ def test_artifact_formats(new: Client, tmp_path: Path, version: int) -> None:
     assert ("rootfs-image.script.version" in provides) == (version == 3)
 
 
+def tar(files: dict[str, bytes], mode: Any) -> bytes:
+    """A tar archive in memory."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        for name, body in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("ending", ["gz", "xz"])
+def test_first_format_and_compressed_payloads(each: Client, ending: str) -> None:
+    """The server of 2020 took the first format, newer ones refuse it; the payload may be compressed."""
+    header = {
+        "header-info": b'{"updates":[{"type":"rootfs-image"}],"artifact_name":"old","device_types_compatible":["a"]}',
+        "headers/0000/files": b'{"files":["a.ext4"]}',
+        "headers/0000/type-info": b'{"type":"rootfs-image"}',
+        "headers/0000/meta-data": b"",
+        "headers/0000/checksums/a.sha256sum": b"0" * 64,
+    }
+    body = tar(
+        {
+            "version": b'{"format":"mender","version":1}',
+            "header.tar.gz": tar(header, "w:gz"),
+            f"data/0000.tar.{ending}": tar({"a.ext4": b"image"}, f"w:{ending}"),
+        },
+        "w",
+    )
+    answer = send(each, ("artifact", body))
+    if each.server.version == "seed":
+        assert answer.status_code == 201
+        [artifact] = each("GET", f"{V1}/artifacts").json()
+        assert (artifact["name"], artifact["info"]) == ("old", {"type_info": {"type": "rootfs-image"}})
+        assert [(file["name"], file["size"]) for file in artifact["files"]] == [("a.ext4", 5)]
+    else:
+        assert answer.status_code == 400
+        assert "version 1 is no longer supported" in answer.json()["error"]
+
+
 def resident() -> int:
     """Bytes of memory that this process has."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
@@ -495,6 +537,7 @@ def test_presigned_links(file: Path) -> None:
         assert found.session.get(link["uri"], timeout=60).status_code == 400, "a token is refused"
         assert requests.get(link["uri"].replace(name, UNKNOWN), timeout=60).status_code == 403
         assert requests.put(link["uri"], data=b"x", timeout=60).status_code == 403
+        assert requests.head(link["uri"], timeout=60).status_code == 403, "a link is for one method"
         found.server.settings.link_seconds = 0.05
         link = found("GET", f"{V1}/artifacts/{name}/download").json()
         time.sleep(0.1)
