@@ -858,8 +858,8 @@ def test_retries(enterprise: Client) -> None:
     enterprise.server.add_artifact("rel-1", [TYPE])
     [device] = enterprise.server.add_devices(1)
     name = enterprise.create("d", "rel-1", [device], retries=1)
-    for counters in ({"pending": 1}, {"failure": 1}):
-        assert enterprise.ask(device).json()["id"] == name
+    for installed, counters in (("factory", {"pending": 1}), ("rescue", {"failure": 1})):
+        assert enterprise.ask(device, installed=installed).json()["id"] == name
         enterprise.report(device, name, "failure")
         assert enterprise.counters(name) == counters
     body = enterprise("GET", f"{V1}/deployments/{name}").json()
