@@ -16,7 +16,7 @@ from . import metadata, tagging
 from .api import PARALLEL
 from .client import Hawkbit
 from .fleet import blamed, shorten
-from .inventory import in_parallel
+from .inventory import PARALLEL_TARGETS, in_parallel
 from .metadata import Metadata, MetadataPlan
 from .tagging import TagPlan, TagWish, target_tagging
 from .targets import HIDDEN_FIELD, TargetPlan, check, removal
@@ -133,7 +133,7 @@ class TargetTask:
                 return {}
 
         existing = [item["controller_id"] for item in asked if item["controller_id"] in found]
-        there = dict(zip(existing, in_parallel(read, existing, PARALLEL)))
+        there = dict(zip(existing, in_parallel(read, existing, PARALLEL_TARGETS)))
         plans = {}
         for item in asked:
             one = item["controller_id"]
