@@ -304,6 +304,21 @@ def test_a_broken_connection_writes_once(client: Client, prepare: Prepare, found
         assert (server.left, server.surprises) == (0, 0)
 
 
+@pytest.mark.parametrize("group, method", [("A/B", "PUT"), ("", "DELETE")])
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+def test_a_broken_connection_sets_a_group_once(client: Client, group: str, method: str, done: bool) -> None:
+    found = answer(json={"content": [{"controllerId": "d1", "group": group if done else "old"}], "total": 1})
+    # what is not done is looked at twice
+    rest = [found] if done else [found, found, answer(204)]
+    with ScriptedServer(reset_after(), *rest) as server:
+        client(server.url).targets.apply(TargetPlan(groups={group: ["d1"]}))
+        path = "/rest/v1/targetgroups/assigned" + ("?group=A%2FB" if group else "")
+        writes = [line for line in server.lines if not line.startswith("GET")]
+        assert writes == [f"{method} {path}"] * (1 if done else 2)
+        assert [request.json for request in server.requests if request.method == method] == [["d1"]] * len(writes)
+        assert (server.left, server.surprises) == (0, 0)
+
+
 def test_a_half_that_is_there_is_not_taken_for_the_whole(client: Client) -> None:
     """Creating is all or nothing: one of two means that it was somebody else."""
     empty = answer(json={"content": [], "total": 0})
