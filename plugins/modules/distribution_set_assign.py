@@ -144,8 +144,8 @@ options:
 notes:
   - O(fleet) knows the suboptions O(fleet.ids), O(fleet.names), O(fleet.query) (RSQL), O(fleet.tag),
     O(fleet.filter_id) and O(fleet.all) here, and from hawkBit 0.10 on O(fleet.group) and O(fleet.groups).
-  - hawkBit cannot give a set again to a target that has it, so O(redeploy=always) is refused when there is such a
-    target.
+  - Without multi-assignment hawkBit cannot give a set again to a target that has it, so O(redeploy=always) is refused
+    when there is such a target.
   - A device whose update was cancelled gets the set again, since it does not have it. So does one that has been given
     another set since, whether this one had succeeded on it or failed.
   - What is for one target only is sent in one request, several sets included. For more targets each set is sent in

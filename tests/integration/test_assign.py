@@ -15,14 +15,15 @@ from integration.faults import Admin
 from integration.inprocess import run_module
 
 from servers.devices import SimulatedFleet
-from servers.hawkbit import HawkbitServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servers.hawkbit import HawkbitServer
+
 WAIT = {"wait": True, "wait_interval": 0.3, "wait_timeout": 60}
 SHORT = {**WAIT, "wait_timeout": 1}
-FLOW, BESIDE = "user.confirmation.flow.enabled", "multi.assignments.enabled"
+FLOW = "user.confirmation.flow.enabled"
 Module = Callable[..., dict[str, Any]]
 
 
@@ -155,20 +156,8 @@ def test_confirmation(hawkbit: HawkbitServer, admin: Admin, run: Module) -> None
     assert (ended["deployment"]["state"], ended["changed"]) == ("succeeded", False)
 
 
-@pytest.fixture
-def beside(hawkbit: HawkbitServer) -> Iterator[HawkbitServer]:
-    """Another server of the same release with multi-assignment, which cannot be switched off again."""
-    if hawkbit.generation == "modern":
-        pytest.skip("hawkBit has no multi-assignment from 0.10 on")
-    with HawkbitServer(version=hawkbit.version) as server:
-        with server.session() as session:
-            address = f"{server.url}/rest/v1/system/configs/{BESIDE}"
-            session.put(address, json={"value": True}, timeout=30).raise_for_status()
-        yield server
-
-
-def test_several_sets_beside_each_other(beside: HawkbitServer, tmp_path: Path) -> None:
-    admin, run = Admin(beside, tmp_path), modules_of(beside)
+def test_several_sets_beside_each_other(several_sets: HawkbitServer, tmp_path: Path) -> None:
+    admin, run = Admin(several_sets, tmp_path), modules_of(several_sets)
     for version in ("1", "2", "3"):
         module = admin.module("beside", version)
         body = {"name": "beside", "version": version, "type": "os", "modules": [{"id": module}]}
@@ -176,7 +165,7 @@ def test_several_sets_beside_each_other(beside: HawkbitServer, tmp_path: Path) -
     sets: list[dict[str, Any]] = [{"name": "beside", "version": "1", "weight": 10}]
     sets.append({"name": "beside", "version": "2", "assignment_type": "soft"})
     names = [f"beside-{number}" for number in range(4)]
-    with SimulatedFleet(beside.url, beside.gateway_token, poll_interval=0.3) as fleet:
+    with SimulatedFleet(several_sets.url, several_sets.gateway_token, poll_interval=0.3) as fleet:
         fleet.add(names[:3])
         fleet.wait_registered()
         several = {"distribution_sets": sets, "weight": 900, "fleet": {"ids": names[:2]}}
