@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from bench.measuring import PAGE, ROOT, Bench, Connection, Row, best, in_parallel, timed
+from bench.measuring import PAGE, ROOT, Bench, Connection, Row, best, in_parallel
 
 # as in the product
 CHUNK = 1000
@@ -102,7 +102,7 @@ def measure(bench: Bench) -> None:
     for run in range(bench.runs):
         set_id, ids = publish(bench, f"floor{run}"), bench.ids(f"floor{run}")
         with devices(bench, set_id, len(ids)):
-            floors.append(timed(assign, bench, set_id, ids))
+            floors.append(bench.timed(assign, bench, set_id, ids))
         set_id = publish(bench, f"ours{run}")
         options = {
             "distribution_set": {"name": "bench-os", "version": f"ours{run}"},

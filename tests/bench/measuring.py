@@ -32,9 +32,14 @@ INVENTORY = 'localhost ansible_connection=local ansible_python_interpreter="{{ a
 
 @dataclass(frozen=True)
 class Cost:
-    """What something took: seconds on the clock; peak resident memory of its largest process in MiB, 0 if unknown."""
+    """What something took.
+
+    Seconds on the clock; processor seconds of all processes, the server's and the devices' among them; peak resident
+    memory of the largest process in MiB, 0 if unknown.
+    """
 
     seconds: float
+    processor: float
     memory: float = 0.0
 
 
@@ -54,6 +59,11 @@ class Row:
     def ratio(self) -> float:
         """How often the floor goes into what the collection takes."""
         return self.ours.seconds / self.floor.seconds
+
+    @property
+    def processor_ratio(self) -> float:
+        """The same for the processor time, which other work on the machine does not change."""
+        return self.ours.processor / self.floor.processor
 
     @property
     def reached(self) -> bool:
@@ -104,7 +114,7 @@ class Bench:
         program = str(Path(sys.executable).parent / name)
         said = output or self.folder / "output.txt"
         with said.open("wb") as stdout, (self.folder / "errors.txt").open("wb") as stderr:
-            began = time.perf_counter()
+            processor, began = self._processor(), time.perf_counter()
             process = subprocess.Popen(
                 [program, *arguments],
                 cwd=self.folder,
@@ -114,12 +124,22 @@ class Bench:
                 stderr=stderr,
             )
             _pid, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - began
+            cost = Cost(time.perf_counter() - began, self._processor() - processor, usage.ru_maxrss / 1024)
             process.returncode = os.waitstatus_to_exitcode(status)
         if status:
             errors = (self.folder / "errors.txt").read_text(errors="replace")
             raise RuntimeError(f"{name} failed:\n{said.read_text(errors='replace')[-2000:]}\n{errors[-2000:]}")
-        return Cost(seconds, usage.ru_maxrss / 1024)
+        return cost
+
+    def timed(self, work: Callable[..., object], *arguments: Any) -> Cost:
+        """Run something in this process and return what it took."""
+        processor, began = self._processor(), time.perf_counter()
+        work(*arguments)
+        return Cost(time.perf_counter() - began, self._processor() - processor)
+
+    def _processor(self) -> float:
+        """Return the processor seconds of this process, of the programs that it has run, and of the server."""
+        return sum(os.times()[:4]) + self.server.processor_seconds()
 
     def playbook(self, tasks: Sequence[Mapping[str, Any]], **variables: Any) -> Cost:
         """Run tasks as a playbook."""
@@ -175,16 +195,10 @@ class Connection:
         self._http.close()
 
 
-def timed(work: Callable[..., object], *arguments: Any) -> Cost:
-    """Run something in this process and return what it took."""
-    began = time.perf_counter()
-    work(*arguments)
-    return Cost(time.perf_counter() - began)
-
-
 def best(costs: Sequence[Cost]) -> Cost:
-    """Return the quickest run, with the most memory that any of them took."""
-    return Cost(min(cost.seconds for cost in costs), max(cost.memory for cost in costs))
+    """Return the least time of several runs, and the most memory that any of them took."""
+    least = [min(times) for times in zip(*((cost.seconds, cost.processor) for cost in costs), strict=True)]
+    return Cost(*least, max(cost.memory for cost in costs))
 
 
 def in_parallel(work: Callable[[Any], Any], items: Sequence[Any], workers: int = PARALLEL) -> list[Any]:
@@ -193,7 +207,18 @@ def in_parallel(work: Callable[[Any], Any], items: Sequence[Any], workers: int =
         return list(pool.map(work, items))
 
 
-HEAD = ("", "time", "floor", "ratio", "goal", "peak memory", "without the collection")
+HEAD = (
+    "",
+    "time",
+    "floor",
+    "ratio",
+    "goal",
+    "processor time",
+    "floor",
+    "ratio",
+    "peak memory",
+    "without the collection",
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -205,6 +230,9 @@ def cells(row: Row) -> tuple[str, ...]:
         _seconds(row.floor.seconds),
         f"{row.ratio:.2f}" + ("" if row.reached else " (missed)"),
         "" if row.goal is None else f"{row.goal:g}",
+        _seconds(row.ours.processor),
+        _seconds(row.floor.processor),
+        f"{row.processor_ratio:.2f}",
         memory,
         f"{_seconds(row.peer_seconds)}, {row.peer}",
     )

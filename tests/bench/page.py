@@ -41,6 +41,9 @@ its start to its end. The floor is the same work with as little around it as can
   without groups, checks, or a cache.
 - uploading: ``http.client``, which streams the same multipart body from the disk.
 
+The processor time is that of all processes together: tools, server, devices. Unlike the other it does not depend on
+what else the machine has to do.
+
 Server and tools share the processors, and so do the devices that install what is assigned: these answer each action
 with one request, and do not download. What the server takes is in all of the numbers.
 
