@@ -21,8 +21,8 @@ AGAIN = ("Converge again", "Remove again")
 
 # Ansible's own, beside what a module documents
 ALWAYS = {
-    "changed", "deprecations", "diff", "exception", "failed", "failed_when_result", "failed_when_suppressed_exception",
-    "invocation", "msg", "warnings",
+    "censored", "changed", "deprecations", "diff", "exception", "failed", "failed_when_result",
+    "failed_when_suppressed_exception", "invocation", "msg", "warnings",
 }  # fmt: skip
 LOOP = {"ansible_loop_var", "item"}
 TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict}
