@@ -62,7 +62,7 @@ options:
   return_security_token:
     description:
       - Whether to return in RV(security_tokens) the tokens of all targets of the task, those that the server made
-        included.
+        included. Ansible masks those that are given in the task itself.
       - Set C(no_log) for such a task, or the tokens are shown and logged.
     type: bool
     default: false
