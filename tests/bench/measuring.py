@@ -197,8 +197,8 @@ class Connection:
 
 def best(costs: Sequence[Cost]) -> Cost:
     """Return the least time of several runs, and the most memory that any of them took."""
-    least = [min(times) for times in zip(*((cost.seconds, cost.processor) for cost in costs), strict=True)]
-    return Cost(*least, max(cost.memory for cost in costs))
+    seconds, processor = (min(times) for times in zip(*((cost.seconds, cost.processor) for cost in costs), strict=True))
+    return Cost(seconds, processor, max(cost.memory for cost in costs))
 
 
 def in_parallel(work: Callable[[Any], Any], items: Sequence[Any], workers: int = PARALLEL) -> list[Any]:
