@@ -21,7 +21,7 @@ AGAIN = ("Converge again", "Remove again")
 
 # Ansible's own, beside what a module documents
 ALWAYS = {
-    "censored", "changed", "deprecations", "diff", "exception", "failed", "failed_when_result",
+    "attempts", "censored", "changed", "deprecations", "diff", "exception", "failed", "failed_when_result",
     "failed_when_suppressed_exception", "invocation", "msg", "warnings",
 }  # fmt: skip
 LOOP = {"ansible_loop_var", "item"}
