@@ -366,22 +366,43 @@ def test_one_of_several_sets_that_fails_is_explained_and_the_rest_cancelled(besi
 
 @with_multi_assignment
 @pytest.mark.parametrize("ids", [["d1"], ["d1", "d2"]])
-def test_beside_each_other_a_lost_answer_makes_no_second_action(beside: FakeHawkbit, run: Run, ids: list[str]) -> None:
-    """The server would make another one each time."""
+@pytest.mark.parametrize("acted", [True, False])
+def test_beside_each_other_a_lost_answer_makes_one_action(
+    beside: FakeHawkbit, run: Run, ids: list[str], acted: bool
+) -> None:
+    """The server would make another one each time, and lists the targets already."""
     beside.assign(1, *ids)
     for one in ids:
         beside.report(one, "finished")
-    posts = iter([1])
+    posts = iter(range(9))
 
     def act(request: Arrived) -> None:
-        if request.method == "POST" and next(posts, 0):
+        if request.method != "POST":
+            return
+        if acted:
             beside.assign(1, *ids)
+        elif next(posts):
+            beside.refuse.clear()
 
     beside.on = act
     beside.refuse.append(("POST .*", (504, None)))
     ran = run(module, beside, distribution_set=SET, weight=1, fleet={"ids": ids}, redeploy="always")
-    assert (ran.error, ran.result["assigned"], len(beside.writes)) == (None, ids, 1)
-    assert ran.result["server_counts"]["assigned"] == len(ids)
+    assert (ran.error, ran.result["assigned"], len(beside.writes)) == (None, ids, 1 if acted else 2)
+    assert (ran.result["server_counts"]["assigned"], len(beside.actions)) == (len(ids), 2 * len(ids))
+
+
+@with_multi_assignment
+def test_beside_each_other_devices_that_are_off_are_not_waited_for(beside: FakeHawkbit, run: Run) -> None:
+    """Though another set has been assigned since, so that the list of the first one has them no more."""
+    beside.targets["d1"]["lastControllerRequestAt"] = 1
+    options = {"distribution_set": SET, "weight": 1, "fleet": {"ids": ["d1", "d2"]}}
+    run(module, beside, **options)
+    beside.report("d2", "finished")
+    beside.assign(2, "d1")
+    ran = run(module, beside, **options, wait=True, wait_until="online", wait_timeout=1)
+    # 0.3.0M7 does not tell whether a device has begun
+    still_open = "running" if beside.generation == "seed" else "pending"
+    assert (ran.error, counts(ran)) == (None, {"selected": 2, "skipped": 1, still_open: 1})
 
 
 @with_multi_assignment
@@ -428,8 +449,8 @@ def test_whether_there_is_multi_assignment_may_be_a_secret(make_fake: MakeFake, 
     fake.refuse.append(("GET /system/configs", (403, error("insufficientPermission", "No"))))
     ran = run(module, fake, distribution_sets=TWO, fleet={"ids": ["d1"]})
     assert ran.result["msg"] == (
-        "distribution_sets names 2 sets, but the user may not see whether multi-assignment is switched on: give one set, "
-        "or let the user read the tenant's configuration."
+        "distribution_sets names 2 sets, but the user may not see whether multi-assignment is switched on: give one "
+        "set, or let the user read the tenant's configuration."
     )
     assert run(module, fake, distribution_set=SET, fleet={"ids": ["d1"]}).result["changed"]
 
