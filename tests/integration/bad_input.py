@@ -587,7 +587,7 @@ MISTAKES = (
         "same set twice",
         "distribution_set_assign",
         {"distribution_sets": [SET, SET], "fleet": {"ids": IDS}},
-        "distribution_sets names 'bad' version '1' twice: list each set once.",
+        "distribution_sets names bad:1 twice: list each set once.",
     ),
     assign(
         "confirmation switched off",

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -117,8 +117,8 @@ class AssignTask:
         if params["offline"]:
             self._check_offline()
         listed = params["distribution_sets"]
-        if listed is not None:
-            self._check_list(listed)
+        if listed is not None and not listed:
+            raise InvalidInput("distribution_sets is an empty list: give at least one set, or leave the task out.")
         for entry in listed or [params["distribution_set"]]:
             self.sets.append(Wanted({key: entry.get(key) for key in IDENTITY}, self._how(entry), {}, []))
 
@@ -130,14 +130,6 @@ class AssignTask:
         for name in given:
             if params[name] != "forced":
                 raise InvalidInput(f"{name} does not go with offline=true, which only records an update: leave it out.")
-
-    @staticmethod
-    def _check_list(listed: list[Mapping[str, Any]]) -> None:
-        if not listed:
-            raise InvalidInput("distribution_sets is an empty list: give at least one set, or leave the task out.")
-        for (name, version), times in Counter((entry["name"], entry["version"]) for entry in listed).items():
-            if times > 1:
-                raise InvalidInput(f"distribution_sets names '{name}' version '{version}' twice: list each set once.")
 
     def _how(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Return how a set is assigned: as its entry says, else as the task says."""
@@ -172,6 +164,9 @@ class AssignTask:
         for one in self.sets:
             one.found = hawkbit.distribution_sets.require(*(one.option[key] for key in IDENTITY))
             check_usable(one.found)
+        for first, second in itertools.combinations(self.sets, 2):
+            if first.found["id"] == second.found["id"]:
+                raise InvalidInput(f"distribution_sets names {first.name} twice: list each set once.")
         beside = self._beside()
         self.selection = resolve(hawkbit, params["fleet"], params["on_unknown_device"])
         parts = [assignment(hawkbit, one.found["id"], self.selection.names, beside) for one in self.sets]

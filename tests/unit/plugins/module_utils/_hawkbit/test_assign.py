@@ -455,6 +455,12 @@ def test_whether_there_is_multi_assignment_may_be_a_secret(make_fake: MakeFake, 
     assert run(module, fake, distribution_set=SET, fleet={"ids": ["d1"]}).result["changed"]
 
 
+def test_a_set_is_listed_once(ready: FakeHawkbit, run: Run) -> None:
+    ran = run(module, ready, distribution_sets=[SET, {**SET, "type": "os"}], fleet={"ids": ["d1"]})
+    assert isinstance(ran.error, InvalidInput)
+    assert ran.result["msg"] == "distribution_sets names os:1 twice: list each set once."
+
+
 def test_a_list_of_one_set_needs_nothing(ready: FakeHawkbit, run: Run) -> None:
     ran = run(module, ready, distribution_sets=[{**SET, "assignment_type": "soft"}], fleet={"ids": ["d1"]})
     assert ready.bodies("POST /targets/d1/assignedDS") == [{"id": 1, "type": "soft"}]
@@ -522,10 +528,6 @@ def test_a_device_that_waits_for_confirmation_is_pending_until_it_is_given(make_
         (
             {"distribution_set": None, "distribution_sets": []},
             "distribution_sets is an empty list: give at least one set, or leave the task out.",
-        ),
-        (
-            {"distribution_set": None, "distribution_sets": [SET, SET]},
-            "distribution_sets names 'os' version '1' twice: list each set once.",
         ),
         (
             {"distribution_set": None, "distribution_sets": [{**SET, "weight": 1001}]},
