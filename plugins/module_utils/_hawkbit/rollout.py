@@ -426,6 +426,10 @@ class RolloutTask:
         confirmed = any(level["confirmation_required"] is not None for level in levels)
         if confirmed and self.hawkbit.api.generation == SEED:
             raise Unsupported("confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.")
+        if self.params["weight"] is not None and not self.hawkbit.rollouts.takes_weight():
+            raise Unsupported(
+                "weight is given, but needs multi-assignment before hawkBit 0.5, which is off: leave it out."
+            )
         if self.params["dynamic_groups"] is not None and not self.hawkbit.rollouts.dynamic():
             raise Unsupported("dynamic_groups is given, but came with hawkBit 0.5: leave it out.")
 

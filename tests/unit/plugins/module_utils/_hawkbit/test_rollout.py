@@ -1004,6 +1004,7 @@ def test_a_rollout_with_dynamic_groups_is_waited_for_until_the_others_have_ended
             {"confirmation_required": False},
             "confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.",
         ),
+        ({"weight": 7}, "weight is given, but needs multi-assignment before hawkBit 0.5, which is off: leave it out."),
         (
             {"groups": [{"name": "a", "confirmation_required": True}]},
             "confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.",
@@ -1014,6 +1015,7 @@ def test_what_an_old_release_would_ignore_is_refused(
     make_fake: MakeFake, run: Run, given: dict[str, Any], words: str
 ) -> None:
     fake = make_fake("seed")
+    fake.configuration["multi.assignments.enabled"] = {"value": False}
     fake.add_targets("d1")
     fake.add_set()
     ran = run(module, fake, **NEW, **given)
