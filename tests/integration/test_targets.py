@@ -27,8 +27,8 @@ ALWAYS = {
 LOOP = {"ansible_loop_var", "item"}
 TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict}
 
-# an example for servers that are newer than this one
-TOO_OLD = {"seed": ["Stop when the server is too old"]}
+# examples for servers that are newer than this one
+TOO_OLD = {"seed": ["Stop when the server is too old", "Have a type for targets that take only such sets"]}
 
 # what is waited for are playbooks, which have a limit of their own each
 pytestmark = pytest.mark.timeout(900)
