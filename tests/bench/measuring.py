@@ -27,6 +27,13 @@ ROOT = "/rest/v1"
 MIB = 1024 * 1024
 # settings of the person who measures must not count
 FOREIGN = ("ANSIBLE_", "HAWKBIT_", "PYTHON")
+# A child begins with the peak memory of the process that it was forked from, so a small one has to be in between.
+WATCH = """
+import pathlib, resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+pathlib.Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)
+"""
 INVENTORY = 'localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"\n'
 
 
@@ -79,6 +86,7 @@ class Bench:
     server: HawkbitServer
     folder: Path
     targets: int
+    assigned: int
     runs: int
     mebibytes: int
     samples: int
@@ -115,21 +123,20 @@ class Bench:
         said = output or self.folder / "output.txt"
         with said.open("wb") as stdout, (self.folder / "errors.txt").open("wb") as stderr:
             processor, began = self._processor(), time.perf_counter()
-            process = subprocess.Popen(
-                [program, *arguments],
+            done = subprocess.run(
+                [sys.executable, "-I", "-S", "-c", WATCH, str(self.folder / "peak.txt"), program, *arguments],
                 cwd=self.folder,
                 env=self.environment(**environment),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
+                check=False,
             )
-            _pid, status, usage = os.wait4(process.pid, 0)
-            cost = Cost(time.perf_counter() - began, self._processor() - processor, usage.ru_maxrss / 1024)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if status:
+            seconds, processor = time.perf_counter() - began, self._processor() - processor
+        if done.returncode:
             errors = (self.folder / "errors.txt").read_text(errors="replace")
             raise RuntimeError(f"{name} failed:\n{said.read_text(errors='replace')[-2000:]}\n{errors[-2000:]}")
-        return cost
+        return Cost(seconds, processor, int((self.folder / "peak.txt").read_text()) / 1024)
 
     def timed(self, work: Callable[..., object], *arguments: Any) -> Cost:
         """Run something in this process and return what it took."""

@@ -22,7 +22,7 @@ Benchmarks
 ==========
 
 What fleets of this size cost, measured by ``make bench``. It starts a server, measures all sides in turn on that same
-server, and takes the best of {runs} runs of each.
+server, and takes the best of each; number of runs: {runs}.
 
 .. list-table::
    :header-rows: 1
