@@ -91,6 +91,8 @@ class Bench:
     mebibytes: int
     samples: int
     rows: list[Row] = field(default_factory=list)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+    """What else the machine had to do when it began."""
 
     def say(self, text: str) -> None:
         """Tell the person who waits."""

@@ -60,7 +60,8 @@ def circumstances(bench: Bench) -> str:
     processors = os.cpu_count()
     return (
         f"Measured with hawkBit {bench.server.version}, its database in memory, ansible-core {core} and Python "
-        f"{platform.python_version()}, all on one machine with {processors} processors."
+        f"{platform.python_version()}, all on one machine with {processors} processors. Its load average was "
+        f"{bench.load:.1f} when it began."
     )
 
 
