@@ -135,7 +135,7 @@ def _play_all(server: HawkbitServer, folder: Path) -> Played:
 def _play_several(server: HawkbitServer, folder: Path) -> Played:
     """Several sets at once."""
     admin, name = Admin(server, folder), new_name()
-    sets = []
+    sets: list[dict[str, Any]] = []
     for suffix in ("a", "b"):
         admin.set(f"{name}-{suffix}", admin.module(f"{name}-{suffix}"))
         sets.append({"name": f"{name}-{suffix}", "version": "1"})
@@ -146,9 +146,11 @@ def _play_several(server: HawkbitServer, folder: Path) -> Played:
         [target] = admin.targets(f"{name}-one", 1)
         play.run("distribution_set_assign", distribution_set=sets[0], weight=500, fleet={"ids": [target]})
         several = [{**sets[0], **timeforced, "maintenance_window": window}, {**sets[1], "weight": 800}]
-        for offline in (False, True):
+        # what is only recorded has neither type nor window
+        recorded = [{**one, "weight": 500} for one in sets]
+        for offline, sets in ((False, several), (True, recorded)):
             [target] = admin.targets(f"{name}-{offline}", 1)
-            play.run("distribution_set_assign", distribution_sets=several, fleet={"ids": [target]}, offline=offline)
+            play.run("distribution_set_assign", distribution_sets=sets, fleet={"ids": [target]}, offline=offline)
             for action in play.run("target_info", controller_id=target, gather=["actions"])["targets"][0]["actions"]:
                 play.run("target_info", controller_id=target, gather=["actions"], action_id=int(action["id"]))
         return Played(proxy.url, proxy.wire, play.results)

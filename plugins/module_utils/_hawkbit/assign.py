@@ -126,10 +126,14 @@ class AssignTask:
         params = self.params
         if params["wait"]:
             raise InvalidInput("wait=true does not go with offline=true, which is over at once: leave wait out.")
-        given = [name for name in HOW if name != "weight" and params[name] is not None]
-        for name in given:
-            if params[name] != "forced":
-                raise InvalidInput(f"{name} does not go with offline=true, which only records an update: leave it out.")
+        said = [("", params)]
+        said += [(f"distribution_sets, '{entry['name']}': ", entry) for entry in params["distribution_sets"] or []]
+        for where, options in said:
+            for name in HOW:
+                if name != "weight" and options[name] not in (None, "forced"):
+                    raise InvalidInput(
+                        f"{where}{name} does not go with offline=true, which only records an update: leave it out."
+                    )
 
     def _how(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Return how a set is assigned: as its entry says, else as the task says."""

@@ -330,6 +330,15 @@ def test_several_sets_for_many_targets_are_a_request_each(beside: FakeHawkbit, r
 
 
 @with_multi_assignment
+def test_several_sets_are_recorded_with_their_weights(beside: FakeHawkbit, run: Run) -> None:
+    two = [{**TWO[0], "assignment_type": "forced"}, {**SET, "version": "2"}]
+    ran = run(module, beside, distribution_sets=two, weight=7, fleet={"ids": ["d1"]}, offline=True)
+    assert (ran.error, beside.writes) == (None, ["POST /targets/d1/assignedDS?offline=true"])
+    assert [item["weight"] for item in beside.bodies("POST /targets/d1/assignedDS")[0]] == [500, 7]
+    assert counts(ran) == {"selected": 1, "succeeded": 1}
+
+
+@with_multi_assignment
 def test_a_wait_for_several_sets_ends_with_the_last_one(beside: FakeHawkbit, run: Run) -> None:
     polls = iter(range(9))
 
@@ -554,6 +563,21 @@ def test_a_device_that_waits_for_confirmation_is_pending_until_it_is_given(make_
         (
             {"offline": True, "maintenance_window": WINDOW},
             "maintenance_window does not go with offline=true, which only records an update: leave it out.",
+        ),
+        *(
+            (
+                {"offline": True, "distribution_set": None, "distribution_sets": [{**SET, name: value}]},
+                (
+                    f"distribution_sets, 'os': {name} does not go with offline=true, which only records an update: "
+                    "leave it out."
+                ),
+            )
+            for name, value in [
+                ("assignment_type", "soft"),
+                ("forcetime", "2026-11-20T09:47:41Z"),
+                ("maintenance_window", WINDOW),
+                ("confirmation_required", True),
+            ]
         ),
         (
             {"assignment_type": "timeforced"},
