@@ -318,7 +318,7 @@ server_counts:
       elements: str
       sample: ["12"]
 attach:
-  description: Options with which this wait can be taken up again.
+  description: Options with which this wait can be taken up again. Empty with O(offline=true).
   returned: always, unless the options are wrong or the server cannot be reached
   type: dict
   sample: {distribution_set: {name: gateway-os, version: 2.1.0}, fleet: {ids: [gateway-0001]}, wait: true}

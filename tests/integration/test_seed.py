@@ -148,9 +148,9 @@ def _play_several(server: HawkbitServer, folder: Path) -> Played:
         several = [{**sets[0], **timeforced, "maintenance_window": window}, {**sets[1], "weight": 800}]
         # what is only recorded has neither type nor window
         recorded = [{**one, "weight": 500} for one in sets]
-        for offline, sets in ((False, several), (True, recorded)):
+        for offline, both in ((False, several), (True, recorded)):
             [target] = admin.targets(f"{name}-{offline}", 1)
-            play.run("distribution_set_assign", distribution_sets=sets, fleet={"ids": [target]}, offline=offline)
+            play.run("distribution_set_assign", distribution_sets=both, fleet={"ids": [target]}, offline=offline)
             for action in play.run("target_info", controller_id=target, gather=["actions"])["targets"][0]["actions"]:
                 play.run("target_info", controller_id=target, gather=["actions"], action_id=int(action["id"]))
         return Played(proxy.url, proxy.wire, play.results)

@@ -385,18 +385,29 @@ class AssignTask:
         )
 
     def _attach(self) -> dict[str, Any]:
-        def given(options: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: value for name, value in options.items() if value}
-
-        several = self.params["distribution_sets"] is not None
-        sets = [given(one.option) for one in self.sets]
-        which = {"distribution_sets": sets} if several else {"distribution_set": sets[0]}
+        params = self.params
+        if params["offline"]:
+            # there is nothing to wait for
+            return {}
+        # as given: a device that came under the selection since is to get the set in the same way
+        how = _given({name: params[name] for name in HOW})
+        if params["assignment_type"] == "forced":
+            del how["assignment_type"]
+        fleet = {name: value for name, value in _given(params["fleet"]).items() if value}
         # else the unknown ones would be refused
-        ignored = {"on_unknown_device": self.params["on_unknown_device"]} if self.selection.unknown else {}
-        return {**which, "fleet": given(self.params["fleet"]), **ignored, "wait": True}
+        ignored = {"on_unknown_device": params["on_unknown_device"]} if self.selection.unknown else {}
+        which = _given({name: params[name] for name in ("distribution_set", "distribution_sets")})
+        return {**which, **how, "fleet": fleet, **ignored, "wait": True}
 
     def _name(self) -> str:
         return " and ".join(one.name for one in self.sets)
 
     def _subject(self) -> str:
         return f"The assignment of {self._name()}"
+
+
+def _given(value: Any) -> Any:
+    """Return options without those that were left out, in whatever depth."""
+    if isinstance(value, Mapping):
+        return {name: _given(one) for name, one in value.items() if one is not None}
+    return [_given(one) for one in value] if isinstance(value, list) else value

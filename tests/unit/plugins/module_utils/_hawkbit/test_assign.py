@@ -156,6 +156,27 @@ def test_everything_that_was_asked_for_is_sent_and_nothing_else(
     assert ran.result["deployment"]["native_state"] == (None if seed else "wait_for_confirmation")
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_to_attach_is_to_assign_in_the_same_way(ready: FakeHawkbit, run: Run, several: bool) -> None:
+    """Somebody may have come under the selection meanwhile."""
+    how = {
+        "assignment_type": "timeforced",
+        "forcetime": "2026-11-20T09:47:41Z",
+        "maintenance_window": WINDOW,
+        "confirmation_required": False,
+        **({} if ready.generation == "seed" else {"weight": 0}),
+    }
+    given = {"distribution_sets": [{**SET, **how}], "assignment_type": "soft"} if several else {**how}
+    given |= {} if several else {"distribution_set": SET}
+    given["fleet"] = {"all": True}
+    ran = run(module, ready, **given)
+    assert ran.result["attach"] == {**given, "wait": True}
+    ready.add_targets("d5", "d6")
+    run(module, ready, **{**ran.result["attach"], "wait": False})
+    first, second = ([{**entry, "id": None} for entry in body] for body in ready.bodies(ASSIGN))
+    assert second == first[:2]
+
+
 def switch_on(fake: FakeHawkbit, key: str) -> None:
     """Switch a setting of the tenant on."""
     fake.configuration[key] = {"value": True}
@@ -272,6 +293,8 @@ def test_recording_one_target(ready: FakeHawkbit, assign: Assign) -> None:
     ran = assign(fleet={"ids": ["d1"]}, offline=True)
     assert ready.writes == ["POST /targets/d1/assignedDS?offline=true"]
     assert (ran.result["deployment"]["state"], counts(ran)) == ("succeeded", {"selected": 1, "succeeded": 1})
+    # to attach would be to assign
+    assert ran.result["attach"] == {}
     assert assign(fleet={"ids": ["d1"]}, offline=True).result["changed"] is False
 
 
@@ -473,7 +496,8 @@ def test_a_set_is_listed_once(ready: FakeHawkbit, run: Run) -> None:
 def test_a_list_of_one_set_needs_nothing(ready: FakeHawkbit, run: Run) -> None:
     ran = run(module, ready, distribution_sets=[{**SET, "assignment_type": "soft"}], fleet={"ids": ["d1"]})
     assert ready.bodies("POST /targets/d1/assignedDS") == [{"id": 1, "type": "soft"}]
-    assert ran.result["attach"] == {"distribution_sets": [SET], "fleet": {"ids": ["d1"]}, "wait": True}
+    sets = [{**SET, "assignment_type": "soft"}]
+    assert ran.result["attach"] == {"distribution_sets": sets, "fleet": {"ids": ["d1"]}, "wait": True}
 
 
 # -- confirmation ----------------------------------------------------------------------------------------------
