@@ -30,7 +30,8 @@ attributes:
 options:
   controller_id:
     description:
-      - Id of the target. Up to 256 characters without blanks.
+      - Id of the target. Up to 256 characters, without blanks and without the characters C(/ \ ; %), which cannot stand
+        in an address.
       - Mutually exclusive with O(targets) and O(query).
     type: str
   name:
@@ -232,8 +233,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 targets:
-  description: Ids of the targets that this task has created, updated and removed, or would have in check mode.
-  returned: success
+  description:
+    - Ids of the targets that this task has created, updated and removed, or would have in check mode. If it fails
+      halfway, those that it had done.
+  returned: success, and failure of a write
   type: dict
   contains:
     created:

@@ -488,9 +488,9 @@ MISTAKES = (
     assign("no target", "fleet.ids is empty: give at least one device, or leave the task out.", fleet={"ids": []}),
     assign(
         "nobody found",
-        "fleet.query is 'controllerid==bad-none-*', which selects no device: correct it, or register the devices "
+        "fleet.tag is 'bad-none', which selects no device: correct it, or register the devices "
         "first.",
-        fleet={"query": "controllerid==bad-none-*"},
+        fleet={"tag": "bad-none"},
     ),
     assign(
         "no fleet",

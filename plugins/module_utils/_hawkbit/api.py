@@ -20,7 +20,7 @@ ROOT = "/rest/v1"
 PAGE = 500
 PARALLEL = 4
 # Not even encoded do ids with these get through in an address (all releases).
-_UNASKABLE = re.compile(r"[/\\;%]|^\.{1,2}$")
+_UNASKABLE = re.compile(r"[/\\;%\x00-\x1f\x7f]|^\.{1,2}$")
 
 LIST_ACTIONS = reads("list actions", "GET", f"{ROOT}/actions")
 READ_CONFIGURATION = reads("read the tenant configuration", "GET", f"{ROOT}/system/configs")

@@ -187,7 +187,7 @@ class Inventory:
                 entries = list(self.api.pages(METADATA, values=values, query=query, sort="key:ASC"))
             except NotFound:
                 return {}
-            return {entry["key"]: entry["value"] for entry in entries}
+            return {entry["key"]: str(entry.get("value") or "") for entry in entries}
 
         wanted = list(ids)
         return dict(zip(wanted, in_parallel(read, wanted, PARALLEL_TARGETS)))

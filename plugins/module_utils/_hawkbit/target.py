@@ -64,6 +64,11 @@ class TargetTask:
                 raise InvalidInput(f"{option} is empty, which would find all targets: give a query, or leave it out.")
             if params[option] is not None and limit is None:
                 raise InvalidInput(f"{option} removes what it finds: say in max_removals how many that may be at most.")
+        for option in ("purge_metadata", "purge_tags"):
+            if params["targets"] is not None and params[option]:
+                raise InvalidInput(
+                    f"{option} goes with controller_id: set it in those entries of targets that it is for."
+                )
         check(self.wanted)
         for item in self.wanted:
             of = "" if params["targets"] is None else f"'{item['controller_id']}'"
@@ -194,7 +199,11 @@ class TargetTask:
             written += self.tag_plan.by_member()
             in_parallel(write_metadata, list(self.metadata_plans), PARALLEL)
         except FleetError as error:
-            error.result["changed"] = bool(written) or error.result.get("changed", False)
+            done = {*written, *error.result.pop("written", ())}
+            error.result["changed"] = bool(done) or error.result.get("changed", False)
+            error.result["targets"] = {
+                kind: [one for one in ids if one in done] for kind, ids in plan.summary().items()
+            }
             raise
 
     def result(self) -> dict[str, Any]:

@@ -303,7 +303,7 @@ def test_a_device_that_was_not_named_never_gets_it(ready: FakeHawkbit, roll: Rol
     ready.add_targets("D1")
     ran = roll(name="r1", distribution_set=SET, fleet={"ids": ["d1", "d2"]})
     assert isinstance(ran.error, InvalidInput)
-    assert ran.result["msg"].startswith("fleet names 2 devices, but hawkBit, ")
+    assert ran.result["msg"].startswith("fleet means 2 devices, but hawkBit, ")
     assert ready.writes == []
 
 

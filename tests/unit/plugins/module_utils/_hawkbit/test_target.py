@@ -384,3 +384,36 @@ def test_what_was_written_before_a_fault_counts_as_changed(
     modern_full.refuse.append((refused, (403, error("insufficientPermission", "Insufficient Permission"))))
     ran = run(module, modern_full, controller_id=one, tags=["canary", "spare"], metadata={"a": "b"})
     assert (ran.result["error"]["code"], ran.result["changed"]) == ("auth", changed)
+
+
+@pytest.mark.parametrize("option", ["purge_metadata", "purge_tags"])
+def test_a_purge_beside_a_list_is_refused(full: FakeHawkbit, run: Run, option: str) -> None:
+    ran = run(module, full, targets=[{"controller_id": "d1"}], **{option: True})
+    assert ran.result["msg"] == f"{option} goes with controller_id: set it in those entries of targets that it is for."
+    assert full.writes == []
+
+
+def test_what_was_done_before_a_fault_is_told(modern: FakeHawkbit, run: Run) -> None:
+    modern.add_targets("d1", "d2")
+    modern.refuse.append(("PUT /targets/d2", (400, error("x", "No"))))
+    names = [{"controller_id": one, "name": "New"} for one in ("d0", "d1", "d2")]
+    ran = run(module, modern, targets=names)
+    assert ran.result["changed"]
+    assert ran.result["targets"] == {"created": ["d0"], "updated": ["d1"], "removed": []}
+
+
+def test_an_id_that_is_too_long_for_a_name_needs_one(full: FakeHawkbit, run: Run) -> None:
+    long = "d" * 129
+    ran = run(module, full, controller_id=long)
+    assert ran.result["msg"].startswith(f"name of target '{long}' is missing: its id, which would be the name, has 129")
+    assert full.writes == []
+    assert run(module, full, controller_id=long, name="short").result["changed"]
+
+
+def test_an_address_that_old_servers_refuse(full: FakeHawkbit, run: Run) -> None:
+    ran = run(module, full, controller_id="d1", address="http://a b")
+    if full.generation == "modern":
+        assert ran.result["changed"]
+    else:
+        assert ran.result["msg"] == "address of target 'd1' is 'http://a b': give a URI, such as http://192.0.2.7."
+        assert full.writes == []
