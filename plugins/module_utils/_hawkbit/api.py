@@ -36,6 +36,15 @@ def askable(controller_id: str) -> bool:
     return not _UNASKABLE.search(controller_id)
 
 
+def _is_page(page: Mapping[str, Any]) -> bool:
+    content = page.get("content")
+    return (
+        isinstance(content, list)
+        and all(isinstance(item, dict) for item in content)
+        and isinstance(page.get("total", 0), int)
+    )
+
+
 class Api:
     """The transport with what all resources of the Management API share.
 
@@ -115,7 +124,7 @@ class Api:
             if isinstance(answer.data, list):
                 return {"content": answer.data, "total": len(answer.data)}
             page: dict[str, Any] = answer.data
-            if not isinstance(page.get("content"), list):
+            if not _is_page(page):
                 raise Unsupported(
                     f"Cannot {operation.title}: {self.transport.connection.host} answers, but not as a hawkBit server "
                     "does; check url.",

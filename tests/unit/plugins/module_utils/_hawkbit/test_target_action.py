@@ -334,7 +334,7 @@ def test_old_servers_leave_it_to_the_devices(make_fake: MakeFake, run: Run) -> N
     )
 
 
-def test_a_query_that_finds_nobody_any_more_is_warned_of(ready: FakeHawkbit, act: Act) -> None:
+def test_a_query_that_finds_nobody_any_more_is_warned_of(act: Act) -> None:
     ran = act("cancel", fleet={"query": "name==nobody"})
     assert changed(ran) == []
     assert ran.warnings == ["fleet.query is 'name==nobody', which selects no device: nothing is to be done."]
