@@ -137,7 +137,8 @@ options:
   offline:
     description:
       - Only record that the devices have the set, because it came to them in another way. Nothing is sent to them.
-      - Devices on which an update is under way are skipped, see RV(busy).
+      - Devices on which an update is under way are skipped, see RV(busy). With multi-assignment only an update with the
+        same set counts.
       - Devices on which the set had failed are recorded too, whatever O(redeploy) says.
     type: bool
     default: false
@@ -288,7 +289,9 @@ assigned:
   elements: str
   sample: [gateway-0002]
 busy:
-  description: Ids of the devices that were skipped with O(offline=true), because an update is under way on them.
+  description:
+    - Ids of the devices that were skipped with O(offline=true), because an update is under way on them. Of several sets
+      the others may have been recorded.
   returned: always, unless the task failed before anything was assigned
   type: list
   elements: str

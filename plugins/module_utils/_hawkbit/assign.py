@@ -34,9 +34,9 @@ from .._core.task import Task
 from . import rsql
 from .actions import WAITS_FOR_CONFIRMATION
 from .api import MODERN, SEED
-from .assignment import PENDING_QUERY, Assignments, ServerCounts, assignment, check_usable
+from .assignment import PENDING_QUERY, Assignments, ServerCounts, assignment, by_actions, check_usable
 from .client import PLATFORM, Hawkbit
-from .fleet import Selection, resolve, shorten
+from .fleet import Selection, resolve, said, shorten
 from .maintenance import check_window
 from .moment import milliseconds
 
@@ -171,8 +171,11 @@ class AssignTask:
         for first, second in itertools.combinations(self.sets, 2):
             if first.found["id"] == second.found["id"]:
                 raise InvalidInput(f"distribution_sets names {first.name} twice: list each set once.")
-        beside = self._beside()
+        told = self._beside()
+        beside = bool(told)
         self.selection = resolve(hawkbit, params["fleet"], params["on_unknown_device"])
+        if not self.selection.names:
+            self.task.warn(f"{said(params['fleet'])}, which selects no device: nothing is to be done.")
         parts = [assignment(hawkbit, one.found["id"], self.selection.names, beside) for one in self.sets]
         self.assignment = Assignments(hawkbit, parts)
         self.assignment.read()
@@ -188,19 +191,21 @@ class AssignTask:
             again = (FAILED, *again)
         for one, part in zip(self.sets, parts):
             one.targets = [device.id for device in part.devices.values() if device.state in (ABSENT, ABORTED, *again)]
-        if params["offline"] and not beside:
-            self._leave_out_busy(devices)
+        if told is None:
+            self._check_that_it_does_not_matter()
+        if params["offline"]:
+            self._leave_out_busy(devices, beside)
         self._check_what_is_wanted(beside)
         self._judge_what_failed_before()
 
-    def _beside(self) -> bool:
-        """Tell whether the server assigns sets beside each other.
+    def _beside(self) -> bool | None:
+        """Tell whether the server assigns sets beside each other; None when the user may not know.
 
         Raises:
             Unsupported: several sets are to be assigned, but it does not.
         """
         modern = self.hawkbit.api.generation == MODERN
-        on = False if modern else self.hawkbit.system.features()["multi_assignments"]
+        on: bool | None = False if modern else self.hawkbit.system.features()["multi_assignments"]
         if len(self.sets) > 1 and not on:
             why = "multi-assignment is switched off: give one set, or set multi.assignments.enabled, which is for good."
             if modern:
@@ -211,10 +216,31 @@ class AssignTask:
                     "the tenant's configuration."
                 )
             raise Unsupported(f"distribution_sets names {len(self.sets)} sets, but {why}")
-        return bool(on)
+        return on
 
-    def _leave_out_busy(self, devices: Mapping[str, Device]) -> None:
+    def _check_that_it_does_not_matter(self) -> None:
+        """Refuse what would assign a set again at each run if sets were assigned beside each other.
+
+        Raises:
+            Unsupported: there is a target that has had the set, or is getting it, and was given another one since.
+        """
+        [one] = self.sets
+        names = {controller_id: self.selection.names[controller_id] for controller_id in one.targets}
+        had = by_actions(self.hawkbit, one.found["id"], names, beside=True).had() if names else []
+        if had:
+            raise Unsupported(
+                f"The user may not see whether multi-assignment is switched on, which decides whether {one.name} must "
+                f"be assigned again to targets that had it before another set ({shorten(sorted(had))}): let the user "
+                "read the tenant's configuration."
+            )
+
+    def _leave_out_busy(self, devices: Mapping[str, Device], beside: bool) -> None:
         """Take those out that the server would leave out: an update is under way there."""
+        if beside:
+            # only the same set is in the way, and such targets have been left out
+            parts = self.assignment.parts
+            self.planned_busy = [i for i in devices if any(part.devices[i].state in OPEN for part in parts)]
+            return
         busy = {device.id for device in devices.values() if device.state in OPEN}
         for portion in rsql.any_of("controllerid", self.wanted):
             pending = self.hawkbit.targets.search(rsql.both(PENDING_QUERY, portion))
@@ -314,8 +340,9 @@ class AssignTask:
         wanted = [controller_id for controller_id in self.wanted if controller_id not in late]
         plan = Plan(update=[self._change(controller_id) for controller_id in wanted])
         if self.busy:
+            what = "Nothing" if len(self.sets) == 1 else "Not every set"
             self.task.warn(
-                f"Nothing was recorded for devices on which an update is under way ({shorten(self.busy)}): run the "
+                f"{what} was recorded for devices on which an update is under way ({shorten(self.busy)}): run the "
                 "task again when it is over."
             )
         report = self.report

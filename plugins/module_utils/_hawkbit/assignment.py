@@ -303,6 +303,11 @@ class ByActions(Assignment):
             self._actions[controller_id] = action
             self.devices[controller_id] = _device(action, self.names[controller_id])
 
+    def had(self) -> list[str]:
+        """Return the targets whose newest action with the set has succeeded or is under way, whatever came since."""
+        newest = self._newest().values()
+        return [a.controller_id for a in newest if a.state == SUCCEEDED or (a.state in OPEN and a.type != "cancel")]
+
     def there(self, ids: list[str]) -> set[str]:
         if not self.beside:
             return super().there(ids)
@@ -323,7 +328,7 @@ class ByActionsOfTargets(ByActions):
 
     first_native_state = "pending"
 
-    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = True) -> None:
+    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False) -> None:
         super().__init__(hawkbit, set_id, names, beside)
         self._looks = itertools.count(1)
 
@@ -419,9 +424,15 @@ def check_usable(found: Mapping[str, Any]) -> None:
 
 def assignment(hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False) -> Assignment:
     """Return the assignment in the form that this release allows."""
-    if hawkbit.api.generation != SEED:
-        return ByActions(hawkbit, set_id, names, beside)
-    return ByActionsOfTargets(hawkbit, set_id, names) if beside else ByTargets(hawkbit, set_id, names)
+    if hawkbit.api.generation == SEED and not beside:
+        return ByTargets(hawkbit, set_id, names)
+    return by_actions(hawkbit, set_id, names, beside)
+
+
+def by_actions(hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool) -> ByActions:
+    """Return an assignment that looks at actions, whatever this costs."""
+    kind = ByActionsOfTargets if hawkbit.api.generation == SEED else ByActions
+    return kind(hawkbit, set_id, names, beside)
 
 
 class Assignments:

@@ -460,6 +460,23 @@ def test_beside_each_other_all_may_be_given_again_and_recorded_though_busy(besid
     assert (ran.result["assigned"], ran.result["busy"]) == (["d1"], [])
 
 
+@with_multi_assignment
+def test_beside_each_other_only_the_same_set_keeps_from_recording(beside: FakeHawkbit, run: Run) -> None:
+    beside.assign(1, "d1")
+    beside.assign(2, "d2")
+    two = [{**SET, "weight": 1}, {**SET, "version": "2", "weight": 1}]
+    ran = run(module, beside, distribution_set=SET, weight=1, fleet={"ids": ["d1", "d2"]}, offline=True)
+    assert (ran.result["assigned"], ran.result["busy"]) == (["d2"], ["d1"])
+    assert ran.result["devices"]["skipped"] == ["d1"]
+    assert ran.warnings == [
+        "Nothing was recorded for devices on which an update is under way (d1): run the task again when it is over."
+    ]
+    ran = run(module, beside, distribution_sets=two, fleet={"ids": ["d1"]}, offline=True)
+    assert (ran.result["assigned"], ran.result["busy"]) == (["d1"], ["d1"])
+    assert beside.bodies("POST /targets/d1/assignedDS")[-1]["id"] == 2
+    assert ran.warnings[0].startswith("Not every set was recorded for devices")
+
+
 def test_several_sets_need_multi_assignment(ready: FakeHawkbit, run: Run) -> None:
     ready.add_set(version="2")
     ran = run(module, ready, distribution_sets=TWO, fleet={"ids": ["d1"]})
@@ -485,6 +502,51 @@ def test_whether_there_is_multi_assignment_may_be_a_secret(make_fake: MakeFake, 
         "set, or let the user read the tenant's configuration."
     )
     assert run(module, fake, distribution_set=SET, fleet={"ids": ["d1"]}).result["changed"]
+
+
+@pytest.fixture
+def secret(make_fake: MakeFake, request: pytest.FixtureRequest) -> FakeHawkbit:
+    """A fake with two sets whose user may not see whether there is multi-assignment."""
+    fake = make_fake(request.param)
+    fake.add_targets(*IDS)
+    fake.add_set()
+    fake.add_set(version="2")
+    fake.refuse.append(("GET /system/configs", (403, error("insufficientPermission", "No"))))
+    return fake
+
+
+with_a_secret = pytest.mark.parametrize("secret", ["seed", "legacy"], indirect=True)
+
+
+@with_a_secret
+def test_when_multi_assignment_is_a_secret_nothing_is_assigned_at_each_run(secret: FakeHawkbit, run: Run) -> None:
+    switch_on(secret, "multi.assignments.enabled")
+    secret.assign(1, "d1")
+    secret.report("d1", "finished")
+    secret.assign(2, "d1", "d4")
+    for check_mode in (True, False):
+        ran = run(module, secret, distribution_set=SET, fleet={"ids": ["d1", "d4"]}, check_mode=check_mode)
+        assert isinstance(ran.error, Unsupported)
+        assert ran.result["msg"] == (
+            "The user may not see whether multi-assignment is switched on, which decides whether os:1 must be assigned "
+            "again to targets that had it before another set (d1): let the user read the tenant's configuration."
+        )
+    assert secret.writes == []
+    assert run(module, secret, distribution_set=SET, fleet={"ids": ["d4"]}).result["assigned"] == ["d4"]
+
+
+@with_a_secret
+def test_when_multi_assignment_is_a_secret_what_was_cancelled_or_failed_is_assigned_again(
+    secret: FakeHawkbit, run: Run
+) -> None:
+    secret.assign(1, "d1", "d2", "d3")
+    secret.report("d1", "error", "no space")
+    # the updates with our set are cancelled by that
+    secret.assign(2, "d1", "d2", "d3")
+    secret.end(secret.actions[1], "canceled")
+    secret.assigned["d2"] = 2
+    ran = run(module, secret, distribution_set=SET, fleet={"ids": IDS})
+    assert (ran.error, ran.result["assigned"]) == (None, IDS)
 
 
 def test_a_set_is_listed_once(ready: FakeHawkbit, run: Run) -> None:
