@@ -149,6 +149,8 @@ notes:
     when there is such a target.
   - A device whose update was cancelled gets the set again, since it does not have it. So does one that has been given
     another set since, whether this one had succeeded on it or failed.
+  - While a task waits, a device counts as aborted as soon as it is removed, its update is cancelled, or another set is
+    assigned to it. On 0.3.0M7 one that is only cancelled does so when the device has confirmed it.
   - What is for one target only is sent in one request, several sets included. For more targets each set is sent in
     portions of 1,000.
 seealso:

@@ -5,7 +5,9 @@ The setting of a tenant is everybody's, so this must come before the tests that 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -99,6 +101,26 @@ def test_a_device_that_asks_once_more_after_the_end_is_at_its_end(
     assert newest["type"] == "retrieved"
     found = run("distribution_set_assign", **options, **WAIT, fails=state == "failed")
     assert (found["deployment"]["state"], found["changed"]) == (state, False)
+
+
+@pytest.mark.only("newest")
+def test_a_wait_ends_when_devices_are_taken_away(admin: Admin, run: Module) -> None:
+    """One is removed, to the other one another set is assigned; no device confirms that."""
+    names = ["taken", "taken-other"]
+    other = [admin.set(name, admin.module(name)) for name in names][1]
+    removed, replaced = admin.targets("taken")
+    options = {"distribution_set": {"name": "taken", "version": "1"}, "fleet": {"ids": [removed, replaced]}}
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = pool.submit(run, "distribution_set_assign", **options, **WAIT, max_failures=1, fails=True)
+        # it must have looked at them
+        time.sleep(2)
+        admin.do("DELETE", f"targets/{removed}")
+        time.sleep(1)
+        assert not waiting.done()
+        admin.do("POST", f"targets/{replaced}/assignedDS", {"id": other})
+        ended = waiting.result()
+    assert (ended["error"]["code"], ended["counts"]["aborted"]) == ("aborted_elsewhere", 2)
+    assert f"({removed}, {replaced})" in ended["msg"]
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ CONFIRM = writes("answer for action", "PUT", f"{ROOT}/targets/{{controller_id}}/
 ENDINGS = {"finished": SUCCEEDED, "error": FAILED, "canceled": ABORTED}
 # Active, but the device has not asked for it yet, or may not start.
 WAITS_FOR_CONFIRMATION = "wait_for_confirmation"
+# The device has been asked to give up; the type of such an action is C(cancel).
+CANCELING = "canceling"
 NOT_STARTED = frozenset({"running", "scheduled", WAITS_FOR_CONFIRMATION})
 
 

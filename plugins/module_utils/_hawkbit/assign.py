@@ -27,7 +27,7 @@ from .._core.deployment import (
     overall_state,
     verdict,
 )
-from .._core.errors import FleetError, InvalidInput, NotFound, Unsupported
+from .._core.errors import AbortedElsewhere, FleetError, InvalidInput, NotFound, Unsupported, WaitTimeout
 from .._core.follow import Deployment, Snapshot, follow
 from .._core.plan import Change, Plan
 from .._core.task import Task
@@ -332,7 +332,23 @@ class AssignTask:
                 )
         if self._waits():
             whole = Deployment(self._subject(), self._poll, self._report, self.assignment.cancel, self._attach())
-            self.report = follow(self.task, whole, self.gate)
+            try:
+                self.report = follow(self.task, whole, self.gate)
+            except (AbortedElsewhere, WaitTimeout) as error:
+                # not what the task has cancelled itself
+                if isinstance(error, AbortedElsewhere) or self.params["on_timeout"] == "fail":
+                    error.msg += self._lost()
+                raise
+
+    def _lost(self) -> str:
+        """Return a sentence that names the devices that somebody else has taken away, if there are any."""
+        lost = [device.id for device in self.assignment.devices.values() if device.state == ABORTED]
+        if not lost:
+            return ""
+        return (
+            f" It was cancelled or replaced by another set, or the device was removed ({shorten(lost)}): the same task "
+            "run again would assign it to them once more."
+        )
 
     def result(self) -> dict[str, Any]:
         """Return the task's result."""

@@ -23,7 +23,7 @@ from .._core.deployment import ABORTED, ABSENT, FAILED, OPEN, PENDING, RUNNING, 
 from .._core.errors import InvalidInput, NotFound, Rejected
 from .._core.transport import NOT_DONE, Operation, reads, writes
 from . import rsql
-from .actions import WAITS_FOR_CONFIRMATION, Action
+from .actions import CANCELING, WAITS_FOR_CONFIRMATION, Action
 from .api import MODERN, PARALLEL, ROOT, SEED
 from .client import Hawkbit
 from .rules import error_code
@@ -271,8 +271,9 @@ class ByActions(Assignment):
     def _is_open(self, action: Action) -> bool:
         return self.devices[action.controller_id].state in OPEN
 
-    def _query(self) -> str:
-        return rsql.both(f"distributionset.id=={self.set_id};id=ge={self._first}", self._few("target.controllerid"))
+    def _query(self, few: bool = True) -> str:
+        query = f"distributionset.id=={self.set_id};id=ge={self._first}"
+        return rsql.both(query, self._few("target.controllerid")) if few else query
 
     def _newest(self, ids: Iterable[str] | None = None) -> dict[str, Action]:
         """Return the newest action of each selected target that has one.
@@ -280,16 +281,22 @@ class ByActions(Assignment):
         Args:
             ids: those to which it matters; None for all whose newest action may not be known yet.
         """
+        portions = [self._query()]
+        if ids is not None:
+            portions = [rsql.both(self._query(few=False), one) for one in rsql.any_of("target.controllerid", ids)]
         newest: dict[str, Action] = {}
-        for action in self.hawkbit.actions.search(self._query()):
-            if action.controller_id in self.names:
-                newest.setdefault(action.controller_id, action)
+        for portion in portions:
+            for action in self.hawkbit.actions.search(portion):
+                if action.controller_id in self.names:
+                    newest.setdefault(action.controller_id, action)
         return {action.controller_id: action for action in self.hawkbit.actions.settle(newest.values())}
 
     def _counts(self) -> tuple[int, ...]:
         modern = self.hawkbit.api.generation == MODERN
         state = "status" if modern else "detailstatus"
-        asked = ["active==true" if modern else "status==pending", f"{state}==error", f"{state}==retrieved"]
+        # what is being cancelled is active as well
+        under_way = f"{self.hawkbit.actions.active_query};{state}!={CANCELING}"
+        asked = [under_way, f"{state}==error", f"{state}==retrieved"]
         if any(device.native_state == WAITS_FOR_CONFIRMATION for device in self.devices.values()):
             asked.append(f"{state}=={WAITS_FOR_CONFIRMATION}")
         return tuple(self.hawkbit.actions.count(f"{self._query()};{part}") for part in asked)
@@ -299,9 +306,20 @@ class ByActions(Assignment):
         return not any(counts[:1]) or counts[1:2] != self._signature[1:2]
 
     def _reread(self) -> None:
-        for controller_id, action in self._newest().items():
+        newest = self._newest()
+        missing = [device.id for device in self.devices.values() if device.state in OPEN and device.id not in newest]
+        if missing:
+            # a removal moves the others up, so that one may be missed between two pages
+            newest.update(self._newest(missing))
+        for controller_id, action in newest.items():
             self._actions[controller_id] = action
-            self.devices[controller_id] = _device(action, self.names[controller_id])
+            device = _device(action, self.names[controller_id])
+            # somebody else has cancelled it, or assigned another set; whether the device hears of it is open
+            given_up = action.active and action.type == "cancel"
+            self.devices[controller_id] = replace(device, state=ABORTED) if given_up else device
+        for controller_id in missing:
+            if controller_id not in newest:
+                self.devices[controller_id] = Device(controller_id, self.names[controller_id], ABORTED)
 
     def had(self) -> list[str]:
         """Return the targets whose newest action with the set has succeeded or is under way, whatever came since."""
@@ -343,7 +361,11 @@ class ByActionsOfTargets(ByActions):
     def _newest_of(self, controller_id: str) -> Action | None:
         actions = self.hawkbit.actions
         of_set = (a for a in actions.of_target(controller_id) if actions.distribution_set_of(a) == str(self.set_id))
-        return next(of_set, None)
+        try:
+            return next(of_set, None)
+        except NotFound:
+            # the target has been removed
+            return None
 
     def _counts(self) -> tuple[int, ...]:
         # nothing tells whether something has moved

@@ -899,16 +899,50 @@ def test_on_failure_abort_cancels_the_rest(ready: FakeHawkbit, assign: Assign) -
     assert sorted(ready.writes) == [*cancelled, ASSIGN]
 
 
-def test_superseded_by_somebody_else(ready: FakeHawkbit, assign: Assign) -> None:
-    def supersede() -> None:
-        ready.assign(ready.add_set(version="2"), "d3")
-        ready.actions[2].active, ready.actions[2].status = False, "canceled"
+def lost(*ids: str) -> str:
+    """Return what an error says of devices that somebody else has taken away."""
+    return (
+        f" It was cancelled or replaced by another set, or the device was removed ({', '.join(ids)}): the same task "
+        "run again would assign it to them once more."
+    )
 
-    at_poll(ready, supersede)
-    ran = assign(wait=True, on_failure="abort")
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_superseded_by_somebody_else(ready: FakeHawkbit, assign: Assign, how: str) -> None:
+    def supersede() -> None:
+        if how == "replaced":
+            ready.assign(ready.add_set(version="2"), "d3")
+        else:
+            del ready.targets["d3"], ready.assigned["d3"], ready.actions[2]
+
+    at_poll(ready, lambda: None, supersede)
+    ran = assign(wait=True, on_failure="abort", wait_timeout=3)
     assert isinstance(ran.error, AbortedElsewhere)
+    assert ran.result["msg"] == (
+        "The assignment of os:1 was cancelled or superseded by somebody else: only 3 of 4 devices can still succeed, 4 "
+        f"are needed.{lost('d3')}"
+    )
+    assert counts(ran) == {"selected": 4, "pending": 3, "aborted": 1}
     assert ran.result["deployment"]["state"] == "aborted"
     assert ready.writes == [ASSIGN]
+
+
+def test_one_that_is_superseded_counts_for_the_thresholds(ready: FakeHawkbit, assign: Assign) -> None:
+    def end() -> None:
+        for one in ("d1", "d2", "d4"):
+            ready.report(one, "finished")
+
+    at_poll(ready, lambda: ready.assign(ready.add_set(version="2"), "d3"), end)
+    ran = assign(wait=True, max_failures=1, wait_timeout=3)
+    assert (ran.error, counts(ran)) == (None, {"selected": 4, "succeeded": 3, "aborted": 1})
+
+
+@pytest.mark.parametrize("on_timeout", ["fail", "abort"])
+def test_time_up_with_one_that_is_superseded(ready: FakeHawkbit, assign: Assign, on_timeout: str) -> None:
+    at_poll(ready, lambda: ready.assign(ready.add_set(version="2"), "d3"))
+    ran = assign(wait=True, max_failures=1, wait_timeout=1, on_timeout=on_timeout)
+    assert isinstance(ran.error, WaitTimeout)
+    assert ran.result["msg"].endswith(lost("d3") if on_timeout == "fail" else "What was still open has been cancelled.")
 
 
 def test_time_up(make_fake: MakeFake, run: Run) -> None:
