@@ -97,6 +97,7 @@ options:
     description:
       - Names of tags that the target is to have. The tags must exist, see M(fleet.deploy.hawkbit_tag). Others stay
         unless O(purge_tags) is set.
+      - In check mode, a tag that an earlier task of the same play would make is not there, so the task fails.
       - Costs a few requests for each tag, not for each target.
     type: list
     elements: str
