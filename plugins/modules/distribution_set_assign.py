@@ -99,6 +99,9 @@ options:
       - How urgent the update is for the device.
       - V(forced) has it done at once, V(soft) when it suits the device, V(timeforced) turns from soft to forced at
         O(forcetime), V(downloadonly) only brings it to the device.
+      - What was only downloaded cannot be installed by another task of V(forced), which fails. Assign the set that the
+        device runs with O(offline=true), and then this one again, or use a new version. A rollout does not help, since
+        it counts such a device as finished at once.
       - It takes effect on new assignments only. hawkBit leaves a target that is assigned already as it is.
     type: str
     choices: [forced, soft, timeforced, downloadonly]

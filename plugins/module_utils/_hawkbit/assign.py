@@ -34,7 +34,7 @@ from .._core.task import Task
 from . import rsql
 from .actions import WAITS_FOR_CONFIRMATION
 from .api import MODERN, SEED
-from .assignment import PENDING_QUERY, Assignments, ServerCounts, assignment, by_actions, check_usable
+from .assignment import PENDING_QUERY, Assignment, Assignments, ServerCounts, assignment, by_actions, check_usable
 from .client import PLATFORM, Hawkbit
 from .fleet import Selection, resolve, said, shorten
 from .maintenance import check_window
@@ -176,11 +176,18 @@ class AssignTask:
         self.selection = resolve(hawkbit, params["fleet"], params["on_unknown_device"])
         if not self.selection.names:
             self.task.warn(f"{said(params['fleet'])}, which selects no device: nothing is to be done.")
-        parts = [assignment(hawkbit, one.found["id"], self.selection.names, beside) for one in self.sets]
+        parts = [self._part(one, beside) for one in self.sets]
         self.assignment = Assignments(hawkbit, parts)
         self.assignment.read()
         devices = self.assignment.devices
         self.skipped = frozenset(device.id for device in devices.values() if device.state == SUCCEEDED)
+        only_downloaded = sorted(controller_id for part in parts for controller_id in part.only_downloaded())
+        if only_downloaded:
+            raise Unsupported(
+                f"hawkBit cannot have {self._name()} installed on targets that were only to download it "
+                f"({shorten(only_downloaded)}): assign them the set that they run with offline=true, and then this one "
+                "again, or use a new version."
+            )
         again = {"never": (), "failed": (FAILED,), "always": (FAILED, SUCCEEDED)}[params["redeploy"]]
         if SUCCEEDED in again and self.skipped and not beside:
             raise Unsupported(
@@ -197,6 +204,10 @@ class AssignTask:
             self._leave_out_busy(devices, beside)
         self._check_what_is_wanted(beside)
         self._judge_what_failed_before()
+
+    def _part(self, one: Wanted, beside: bool) -> Assignment:
+        download = one.how["assignment_type"] == "downloadonly"
+        return assignment(self.hawkbit, one.found["id"], self.selection.names, beside, download)
 
     def _beside(self) -> bool | None:
         """Tell whether the server assigns sets beside each other; None when the user may not know.

@@ -784,6 +784,63 @@ def test_what_hawkbit_cannot_do_again_is_refused(mixed: FakeHawkbit, assign: Ass
     assert mixed.writes == []
 
 
+@pytest.fixture
+def downloaded(ready: FakeHawkbit) -> FakeHawkbit:
+    """One target has only downloaded the set, and asked for it once more; one has installed it."""
+    ready.assign(1, "d1", "d2", force_type="downloadonly")
+    ready.report("d1", "downloaded")
+    ready.ask_late("d1")
+    ready.report("d2", "finished")
+    return ready
+
+
+@pytest.mark.parametrize("given", [{}, {"redeploy": "failed"}, {"offline": True}, {"check_mode": True}])
+def test_what_was_only_downloaded_is_not_installed(
+    downloaded: FakeHawkbit, assign: Assign, given: dict[str, Any]
+) -> None:
+    ran = assign(**given)
+    assert isinstance(ran.error, Unsupported)
+    assert ran.result["msg"] == (
+        "hawkBit cannot have os:1 installed on targets that were only to download it (d1): assign them the set that "
+        "they run with offline=true, and then this one again, or use a new version."
+    )
+    assert downloaded.writes == []
+    ran = assign(fleet={"ids": ["d1", "d2"]}, assignment_type="downloadonly", wait=True)
+    assert (ran.error, counts(ran)) == (None, {"selected": 2, "skipped": 2})
+    # the way out
+    old = downloaded.add_set(version="0")
+    assert assign(distribution_set={**SET, "version": "0"}, fleet={"ids": ["d1"]}, offline=True).result["changed"]
+    assert downloaded.assigned["d1"] == old
+    assert assign(fleet={"ids": ["d1"]}).result["assigned"] == ["d1"]
+
+
+def test_a_wait_for_an_installation_does_not_end_well_with_a_download(ready: FakeHawkbit, assign: Assign) -> None:
+    ready.assign(1, *IDS, force_type="downloadonly")
+
+    def end() -> None:
+        ready.report("d1", "downloaded")
+        ready.report("d2", "finished")
+
+    polls = iter(range(99))
+    ready.on = lambda request: end() if next(polls) == 9 else None
+    ran = assign(wait=True, wait_timeout=3)
+    assert isinstance(ran.error, ThresholdExceeded)
+    assert counts(ran) == {"selected": 4, "succeeded": 1, "failed": 1, "pending": 2}
+    [device] = ran.result["devices"]["failed"]
+    assert (device["id"], device["native_state"]) == ("d1", "downloaded")
+    assert device["message"] == "The device has downloaded the set, and was not told to install it."
+
+
+@with_multi_assignment
+def test_beside_each_other_what_was_only_downloaded_is_assigned_again(beside: FakeHawkbit, run: Run) -> None:
+    beside.assign(1, "d1", force_type="downloadonly")
+    beside.report("d1", "downloaded")
+    options = {"distribution_set": SET, "weight": 1, "fleet": {"ids": ["d1"]}}
+    assert not run(module, beside, **options, assignment_type="downloadonly").result["changed"]
+    assert run(module, beside, **options).result["assigned"] == ["d1"]
+    assert not run(module, beside, **options).result["changed"]
+
+
 def test_a_cancelled_device_gets_it_again(ready: FakeHawkbit, assign: Assign) -> None:
     ready.assign(1, "d1")
     ready.actions[0].type = "cancel"
