@@ -99,6 +99,9 @@ options:
       - How urgent the update is for the device.
       - V(forced) has it done at once, V(soft) when it suits the device, V(timeforced) turns from soft to forced at
         O(forcetime), V(downloadonly) only brings it to the device.
+      - What was only downloaded cannot be installed by another task of V(forced), which fails. Assign the set that the
+        device runs with O(offline=true), and then this one again, or use a new version. A rollout does not help, since
+        it counts such a device as finished at once.
       - It takes effect on new assignments only. hawkBit leaves a target that is assigned already as it is.
     type: str
     choices: [forced, soft, timeforced, downloadonly]
@@ -137,17 +140,20 @@ options:
   offline:
     description:
       - Only record that the devices have the set, because it came to them in another way. Nothing is sent to them.
-      - Devices on which an update is under way are skipped, see RV(busy).
+      - Devices on which an update is under way are skipped, see RV(busy). With multi-assignment only an update with the
+        same set counts.
       - Devices on which the set had failed are recorded too, whatever O(redeploy) says.
     type: bool
     default: false
 notes:
   - O(fleet) knows the suboptions O(fleet.ids), O(fleet.names), O(fleet.query) (RSQL), O(fleet.tag),
     O(fleet.filter_id) and O(fleet.all) here, and from hawkBit 0.10 on O(fleet.group) and O(fleet.groups).
-  - hawkBit cannot give a set again to a target that has it, so O(redeploy=always) is refused when there is such a
-    target.
+  - Without multi-assignment hawkBit cannot give a set again to a target that has it, so O(redeploy=always) is refused
+    when there is such a target.
   - A device whose update was cancelled gets the set again, since it does not have it. So does one that has been given
     another set since, whether this one had succeeded on it or failed.
+  - While a task waits, a device counts as aborted as soon as it is removed, its update is cancelled, or another set is
+    assigned to it. On 0.3.0M7 one that is only cancelled does so when the device has confirmed it.
   - What is for one target only is sent in one request, several sets included. For more targets each set is sent in
     portions of 1,000.
 seealso:
@@ -288,7 +294,9 @@ assigned:
   elements: str
   sample: [gateway-0002]
 busy:
-  description: Ids of the devices that were skipped with O(offline=true), because an update is under way on them.
+  description:
+    - Ids of the devices that were skipped with O(offline=true), because an update is under way on them. Of several sets
+      the others may have been recorded.
   returned: always, unless the task failed before anything was assigned
   type: list
   elements: str
@@ -318,7 +326,7 @@ server_counts:
       elements: str
       sample: ["12"]
 attach:
-  description: Options with which this wait can be taken up again.
+  description: Options with which this wait can be taken up again. Empty with O(offline=true).
   returned: always, unless the options are wrong or the server cannot be reached
   type: dict
   sample: {distribution_set: {name: gateway-os, version: 2.1.0}, fleet: {ids: [gateway-0001]}, wait: true}

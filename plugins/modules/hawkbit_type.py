@@ -116,7 +116,13 @@ EXAMPLES = r"""
     mandatory_modules: [os]
     optional_modules: [configuration]
 
-# From hawkBit 0.3.0M8 on
+- name: Ask the server what it can do
+  fleet.deploy.platform_info:
+    url: https://updates.example.com
+    username: admin
+    password: "{{ hawkbit_password }}"
+  register: answer
+
 - name: Have a type for targets that take only such sets
   fleet.deploy.hawkbit_type:
     url: https://updates.example.com
@@ -126,6 +132,7 @@ EXAMPLES = r"""
     key: gateway
     description: Gateways of all halls
     compatible_distribution_set_types: [gateway]
+  when: answer.server.features.target_types
 """
 
 RETURN = r"""

@@ -30,7 +30,8 @@ attributes:
 options:
   controller_id:
     description:
-      - Id of the target. Up to 256 characters without blanks.
+      - Id of the target. Up to 256 characters, without blanks and without the characters C(/ \ ; %), which cannot stand
+        in an address.
       - Mutually exclusive with O(targets) and O(query).
     type: str
   name:
@@ -62,7 +63,7 @@ options:
   return_security_token:
     description:
       - Whether to return in RV(security_tokens) the tokens of all targets of the task, those that the server made
-        included.
+        included. Ansible masks those that are given in the task itself.
       - Set C(no_log) for such a task, or the tokens are shown and logged.
     type: bool
     default: false
@@ -96,6 +97,7 @@ options:
     description:
       - Names of tags that the target is to have. The tags must exist, see M(fleet.deploy.hawkbit_tag). Others stay
         unless O(purge_tags) is set.
+      - In check mode, a tag that an earlier task of the same play would make is not there, so the task fails.
       - Costs a few requests for each tag, not for each target.
     type: list
     elements: str
@@ -232,8 +234,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 targets:
-  description: Ids of the targets that this task has created, updated and removed, or would have in check mode.
-  returned: success
+  description:
+    - Ids of the targets that this task has created, updated and removed, or would have in check mode. If it fails
+      halfway, those that it had done.
+  returned: success, and failure of a write
   type: dict
   contains:
     created:

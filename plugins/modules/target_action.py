@@ -68,6 +68,10 @@ options:
       group:
         description: A group of targets. Needs hawkBit 0.10 or newer.
         type: str
+      groups:
+        description: Several groups of targets. Needs hawkBit 0.10 or newer.
+        type: list
+        elements: str
       filter_id:
         description: Id of a target filter that is stored on the server.
         type: str
@@ -191,6 +195,7 @@ SPEC = connection_spec(PLATFORM).merge(
                     "query": {"type": "str"},
                     "tag": {"type": "str"},
                     "group": {"type": "str"},
+                    "groups": {"type": "list", "elements": "str"},
                     "filter_id": {"type": "str"},
                     "all": {"type": "bool", "default": False},
                 },

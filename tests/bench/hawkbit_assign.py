@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from bench.measuring import PAGE, ROOT, Bench, Connection, Row, best, in_parallel, timed
+from bench.measuring import PAGE, ROOT, Bench, Connection, Row, best, in_parallel
 
 # as in the product
 CHUNK = 1000
@@ -100,20 +100,21 @@ def measure(bench: Bench) -> None:
     """Measure both sides in turn, on the targets that the first benchmark has registered."""
     floors, ours = [], []
     for run in range(bench.runs):
-        set_id, ids = publish(bench, f"floor{run}"), bench.ids(f"floor{run}")
+        set_id, ids = publish(bench, f"floor{run}"), bench.ids(f"floor{run}")[: bench.assigned]
         with devices(bench, set_id, len(ids)):
-            floors.append(timed(assign, bench, set_id, ids))
+            floors.append(bench.timed(assign, bench, set_id, ids))
         set_id = publish(bench, f"ours{run}")
         options = {
             "distribution_set": {"name": "bench-os", "version": f"ours{run}"},
-            "fleet": {"query": f"controllerid==bench-ours{run}-*"},
+            "fleet": {"ids": "{{ ids }}"},
             "wait": True,
             "wait_interval": INTERVAL,
             "wait_timeout": 3600,
         }
-        with devices(bench, set_id, bench.targets):
-            ours.append(bench.result_of({"fleet.deploy.distribution_set_assign": options}))
+        ids = bench.ids(f"ours{run}")[: bench.assigned]
+        with devices(bench, set_id, len(ids)):
+            ours.append(bench.result_of({"fleet.deploy.distribution_set_assign": options}, ids=ids))
         bench.say(f"assigned: {ours[-1].seconds:.1f} s, floor {floors[-1].seconds:.1f} s")
-    seconds = scripted(bench, publish(bench, "peer"), bench.ids("floor0"))
+    seconds = scripted(bench, publish(bench, "peer"), bench.ids("floor0")[: bench.assigned])
     loop = f"a loop of ansible.builtin.uri that does not wait, from {bench.samples} targets"
-    bench.rows.append(Row(f"assign to {bench.targets:,} and wait", best(ours), best(floors), 1.2, loop, seconds))
+    bench.rows.append(Row(f"assign to {bench.assigned:,} and wait", best(ours), best(floors), 1.2, loop, seconds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.measuring import PAGE, ROOT, Bench, Connection, Cost, Row, best, timed
+from bench.measuring import PAGE, ROOT, Bench, Connection, Cost, Row, best
 
 # as in the product
 CHUNK = 500
@@ -55,10 +55,10 @@ def measure(bench: Bench) -> None:
     floors, ours, floors_again, ours_again = [], [], [], []
     for run in range(bench.runs):
         raw, task = bench.ids(f"floor{run}"), bench.ids(f"ours{run}")
-        floors.append(timed(create, connection, raw))
+        floors.append(bench.timed(create, connection, raw))
         ours.append(register(bench, task))
         bench.say(f"registered: {ours[-1].seconds:.1f} s, floor {floors[-1].seconds:.1f} s")
-        floors_again.append(timed(look, connection, f"bench-ours{run}-", bench.targets))
+        floors_again.append(bench.timed(look, connection, f"bench-ours{run}-", bench.targets))
         ours_again.append(register(bench, task))
         bench.say(f"again: {ours_again[-1].seconds:.1f} s, floor {floors_again[-1].seconds:.1f} s")
     connection.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from bench.measuring import MIB, ROOT, Bench, Cost, Row, best, timed
+from bench.measuring import MIB, ROOT, Bench, Cost, Row, best
 
 BLOCK = 256 * 1024
 BOUNDARY = "bench"
@@ -54,7 +55,7 @@ def upload(bench: Bench, path: Path, version: str) -> Cost:
     (bench.folder / "arguments.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": again}))
     collections = bench.environment()["ANSIBLE_COLLECTIONS_PATH"]
     alone = bench.program("python", "-m", MODULE, "arguments.json", PYTHONPATH=collections)
-    return Cost(cost.seconds, alone.memory)
+    return replace(cost, memory=alone.memory)
 
 
 def scripted(bench: Bench, path: Path) -> Cost:
@@ -90,7 +91,7 @@ def measure(bench: Bench) -> None:
     floors, ours = [], []
     for run in range(bench.runs):
         id = module(bench, f"floor{run}")
-        floors.append(timed(stream, bench, path, id))
+        floors.append(bench.timed(stream, bench, path, id))
         ours.append(upload(bench, path, f"ours{run}"))
         bench.say(f"uploaded: {ours[-1].seconds:.1f} s, floor {floors[-1].seconds:.1f} s")
     peer = scripted(bench, path)

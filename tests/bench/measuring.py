@@ -27,14 +27,26 @@ ROOT = "/rest/v1"
 MIB = 1024 * 1024
 # settings of the person who measures must not count
 FOREIGN = ("ANSIBLE_", "HAWKBIT_", "PYTHON")
+# A child begins with the peak memory of the process that it was forked from, so a small one has to be in between.
+WATCH = """
+import pathlib, resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+pathlib.Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)
+"""
 INVENTORY = 'localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"\n'
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What something took: seconds on the clock; peak resident memory of its largest process in MiB, 0 if unknown."""
+    """What something took.
+
+    Seconds on the clock; processor seconds of all processes, the server's and the devices' among them; peak resident
+    memory of the largest process in MiB, 0 if unknown.
+    """
 
     seconds: float
+    processor: float
     memory: float = 0.0
 
 
@@ -56,6 +68,11 @@ class Row:
         return self.ours.seconds / self.floor.seconds
 
     @property
+    def processor_ratio(self) -> float:
+        """The same for the processor time, which other work on the machine does not change."""
+        return self.ours.processor / self.floor.processor
+
+    @property
     def reached(self) -> bool:
         """Whether the goals are reached, as they are shown."""
         fast = self.goal is None or round(self.ratio, 2) <= self.goal
@@ -69,10 +86,13 @@ class Bench:
     server: HawkbitServer
     folder: Path
     targets: int
+    assigned: int
     runs: int
     mebibytes: int
     samples: int
     rows: list[Row] = field(default_factory=list)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+    """What else the machine had to do when it began."""
 
     def say(self, text: str) -> None:
         """Tell the person who waits."""
@@ -104,22 +124,31 @@ class Bench:
         program = str(Path(sys.executable).parent / name)
         said = output or self.folder / "output.txt"
         with said.open("wb") as stdout, (self.folder / "errors.txt").open("wb") as stderr:
-            began = time.perf_counter()
-            process = subprocess.Popen(
-                [program, *arguments],
+            processor, began = self._processor(), time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-I", "-S", "-c", WATCH, str(self.folder / "peak.txt"), program, *arguments],
                 cwd=self.folder,
                 env=self.environment(**environment),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
+                check=False,
             )
-            _pid, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - began
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if status:
+            seconds, processor = time.perf_counter() - began, self._processor() - processor
+        if done.returncode:
             errors = (self.folder / "errors.txt").read_text(errors="replace")
             raise RuntimeError(f"{name} failed:\n{said.read_text(errors='replace')[-2000:]}\n{errors[-2000:]}")
-        return Cost(seconds, usage.ru_maxrss / 1024)
+        return Cost(seconds, processor, int((self.folder / "peak.txt").read_text()) / 1024)
+
+    def timed(self, work: Callable[..., object], *arguments: Any) -> Cost:
+        """Run something in this process and return what it took."""
+        processor, began = self._processor(), time.perf_counter()
+        work(*arguments)
+        return Cost(time.perf_counter() - began, self._processor() - processor)
+
+    def _processor(self) -> float:
+        """Return the processor seconds of this process, of the programs that it has run, and of the server."""
+        return sum(os.times()[:4]) + self.server.processor_seconds()
 
     def playbook(self, tasks: Sequence[Mapping[str, Any]], **variables: Any) -> Cost:
         """Run tasks as a playbook."""
@@ -175,16 +204,10 @@ class Connection:
         self._http.close()
 
 
-def timed(work: Callable[..., object], *arguments: Any) -> Cost:
-    """Run something in this process and return what it took."""
-    began = time.perf_counter()
-    work(*arguments)
-    return Cost(time.perf_counter() - began)
-
-
 def best(costs: Sequence[Cost]) -> Cost:
-    """Return the quickest run, with the most memory that any of them took."""
-    return Cost(min(cost.seconds for cost in costs), max(cost.memory for cost in costs))
+    """Return the least time of several runs, and the most memory that any of them took."""
+    seconds, processor = (min(times) for times in zip(*((cost.seconds, cost.processor) for cost in costs), strict=True))
+    return Cost(seconds, processor, max(cost.memory for cost in costs))
 
 
 def in_parallel(work: Callable[[Any], Any], items: Sequence[Any], workers: int = PARALLEL) -> list[Any]:
@@ -193,7 +216,18 @@ def in_parallel(work: Callable[[Any], Any], items: Sequence[Any], workers: int =
         return list(pool.map(work, items))
 
 
-HEAD = ("", "time", "floor", "ratio", "goal", "peak memory", "without the collection")
+HEAD = (
+    "",
+    "time",
+    "floor",
+    "ratio",
+    "goal",
+    "processor time",
+    "floor",
+    "ratio",
+    "peak memory",
+    "without the collection",
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -205,6 +239,9 @@ def cells(row: Row) -> tuple[str, ...]:
         _seconds(row.floor.seconds),
         f"{row.ratio:.2f}" + ("" if row.reached else " (missed)"),
         "" if row.goal is None else f"{row.goal:g}",
+        _seconds(row.ours.processor),
+        _seconds(row.floor.processor),
+        f"{row.processor_ratio:.2f}",
         memory,
         f"{_seconds(row.peer_seconds)}, {row.peer}",
     )

@@ -22,7 +22,7 @@ Benchmarks
 ==========
 
 What fleets of this size cost, measured by ``make bench``. It starts a server, measures all sides in turn on that same
-server, and takes the best of {runs} runs of each.
+server, and takes the best of each; number of runs: {runs}.
 
 .. list-table::
    :header-rows: 1
@@ -41,6 +41,9 @@ its start to its end. The floor is the same work with as little around it as can
   without groups, checks, or a cache.
 - uploading: ``http.client``, which streams the same multipart body from the disk.
 
+The processor time is that of all processes together: tools, server, devices. Unlike the other it does not depend on
+what else the machine has to do.
+
 Server and tools share the processors, and so do the devices that install what is assigned: these answer each action
 with one request, and do not download. What the server takes is in all of the numbers.
 
@@ -57,7 +60,8 @@ def circumstances(bench: Bench) -> str:
     processors = os.cpu_count()
     return (
         f"Measured with hawkBit {bench.server.version}, its database in memory, ansible-core {core} and Python "
-        f"{platform.python_version()}, all on one machine with {processors} processors."
+        f"{platform.python_version()}, all on one machine with {processors} processors. Its load average was "
+        f"{bench.load:.1f} when it began."
     )
 
 

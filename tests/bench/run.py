@@ -34,9 +34,11 @@ def main() -> int:
     }
     parser = argparse.ArgumentParser(description="Measures the collection on a real hawkBit.")
     parser.add_argument("--targets", type=int, default=TARGETS, help="how many (default: %(default)s)")
+    parser.add_argument("--assigned", type=int, help="how many of them get a set (default: all)")
     parser.add_argument("--runs", type=int, default=RUNS, help="the best of so many counts (default: %(default)s)")
     parser.add_argument("--mebibytes", type=int, default=MEBIBYTES, help="size of the upload (default: %(default)s)")
     parser.add_argument("--samples", type=int, default=SAMPLES, help="requests of a loop (default: %(default)s)")
+    parser.add_argument("--write", action="store_true", help="write the page though it is not all in full size")
     parser.add_argument("--only", nargs="+", choices=list(every), default=list(every), help="which ones")
     parser.add_argument(
         "--hawkbit", metavar="VERSION", help="release of hawkBit (default: the newest one that runs here)"
@@ -46,13 +48,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         preferred = (options.hawkbit,) if options.hawkbit else ("1.0.4", "0.9.0")
         with start_any(preferred) as server:
-            sizes = (options.targets, options.runs, options.mebibytes, options.samples)
+            sizes = (
+                options.targets,
+                options.assigned or options.targets,
+                options.runs,
+                options.mebibytes,
+                options.samples,
+            )
             bench = Bench(server, Path(folder), *sizes)
             bench.say(f"{server.choice}")
             for name in chosen:
                 every[name](bench)
         print(f"\n{table(bench.rows)}\n\n{page.circumstances(bench)}")
-        if sizes == (TARGETS, RUNS, MEBIBYTES, SAMPLES) and chosen == list(every):
+        if options.write or (sizes == (TARGETS, TARGETS, RUNS, MEBIBYTES, SAMPLES) and chosen == list(every)):
             print(f"The table is in {page.write(bench).relative_to(ROOT)}.")
     return 0
 

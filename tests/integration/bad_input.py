@@ -488,9 +488,9 @@ MISTAKES = (
     assign("no target", "fleet.ids is empty: give at least one device, or leave the task out.", fleet={"ids": []}),
     assign(
         "nobody found",
-        "fleet.query is 'controllerid==bad-none-*', which selects no device: correct it, or register the devices "
+        "fleet.tag is 'bad-none', which selects no device: correct it, or register the devices "
         "first.",
-        fleet={"query": "controllerid==bad-none-*"},
+        fleet={"tag": "bad-none"},
     ),
     assign(
         "no fleet",
@@ -587,7 +587,7 @@ MISTAKES = (
         "same set twice",
         "distribution_set_assign",
         {"distribution_sets": [SET, SET], "fleet": {"ids": IDS}},
-        "distribution_sets names 'bad' version '1' twice: list each set once.",
+        "distribution_sets names bad:1 twice: list each set once.",
     ),
     assign(
         "confirmation switched off",

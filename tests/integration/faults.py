@@ -244,7 +244,7 @@ def _metadata(admin: Admin, name: str) -> int:
 
 
 def _auto_assigns(target_filter: Mapping[str, Any]) -> bool:
-    return "autoAssignDistributionSet" in target_filter
+    return target_filter.get("autoAssignDistributionSet") is not None
 
 
 def _gone(kind: str, field: str = "name") -> Callable[[Admin, str], int]:

@@ -5,7 +5,9 @@ The setting of a tenant is everybody's, so this must come before the tests that 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,14 +17,15 @@ from integration.faults import Admin
 from integration.inprocess import run_module
 
 from servers.devices import SimulatedFleet
-from servers.hawkbit import HawkbitServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servers.hawkbit import HawkbitServer
+
 WAIT = {"wait": True, "wait_interval": 0.3, "wait_timeout": 60}
 SHORT = {**WAIT, "wait_timeout": 1}
-FLOW, BESIDE = "user.confirmation.flow.enabled", "multi.assignments.enabled"
+FLOW = "user.confirmation.flow.enabled"
 Module = Callable[..., dict[str, Any]]
 
 
@@ -100,6 +103,26 @@ def test_a_device_that_asks_once_more_after_the_end_is_at_its_end(
     assert (found["deployment"]["state"], found["changed"]) == (state, False)
 
 
+@pytest.mark.only("newest")
+def test_a_wait_ends_when_devices_are_taken_away(admin: Admin, run: Module) -> None:
+    """One is removed, to the other one another set is assigned; no device confirms that."""
+    names = ["taken", "taken-other"]
+    other = [admin.set(name, admin.module(name)) for name in names][1]
+    removed, replaced = admin.targets("taken")
+    options = {"distribution_set": {"name": "taken", "version": "1"}, "fleet": {"ids": [removed, replaced]}}
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = pool.submit(run, "distribution_set_assign", **options, **WAIT, max_failures=1, fails=True)
+        # it must have looked at them
+        time.sleep(2)
+        admin.do("DELETE", f"targets/{removed}")
+        time.sleep(1)
+        assert not waiting.done()
+        admin.do("POST", f"targets/{replaced}/assignedDS", {"id": other})
+        ended = waiting.result()
+    assert (ended["error"]["code"], ended["counts"]["aborted"]) == ("aborted_elsewhere", 2)
+    assert f"({removed}, {replaced})" in ended["msg"]
+
+
 @pytest.fixture
 def flow(hawkbit: HawkbitServer, admin: Admin) -> Iterator[None]:
     """The server with confirmation switched on."""
@@ -155,20 +178,8 @@ def test_confirmation(hawkbit: HawkbitServer, admin: Admin, run: Module) -> None
     assert (ended["deployment"]["state"], ended["changed"]) == ("succeeded", False)
 
 
-@pytest.fixture
-def beside(hawkbit: HawkbitServer) -> Iterator[HawkbitServer]:
-    """Another server of the same release with multi-assignment, which cannot be switched off again."""
-    if hawkbit.generation == "modern":
-        pytest.skip("hawkBit has no multi-assignment from 0.10 on")
-    with HawkbitServer(version=hawkbit.version) as server:
-        with server.session() as session:
-            address = f"{server.url}/rest/v1/system/configs/{BESIDE}"
-            session.put(address, json={"value": True}, timeout=30).raise_for_status()
-        yield server
-
-
-def test_several_sets_beside_each_other(beside: HawkbitServer, tmp_path: Path) -> None:
-    admin, run = Admin(beside, tmp_path), modules_of(beside)
+def test_several_sets_beside_each_other(several_sets: HawkbitServer, tmp_path: Path) -> None:
+    admin, run = Admin(several_sets, tmp_path), modules_of(several_sets)
     for version in ("1", "2", "3"):
         module = admin.module("beside", version)
         body = {"name": "beside", "version": version, "type": "os", "modules": [{"id": module}]}
@@ -176,7 +187,7 @@ def test_several_sets_beside_each_other(beside: HawkbitServer, tmp_path: Path) -
     sets: list[dict[str, Any]] = [{"name": "beside", "version": "1", "weight": 10}]
     sets.append({"name": "beside", "version": "2", "assignment_type": "soft"})
     names = [f"beside-{number}" for number in range(4)]
-    with SimulatedFleet(beside.url, beside.gateway_token, poll_interval=0.3) as fleet:
+    with SimulatedFleet(several_sets.url, several_sets.gateway_token, poll_interval=0.3) as fleet:
         fleet.add(names[:3])
         fleet.wait_registered()
         several = {"distribution_sets": sets, "weight": 900, "fleet": {"ids": names[:2]}}

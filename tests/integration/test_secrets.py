@@ -134,6 +134,9 @@ def tasks_that_see_secrets(name: str, parrot: str) -> Iterator[dict[str, Any]]:
     yield {"name": "targets", f"{deploy}.target_info": {"query": f"controllerid=={name}-*", "gather": gather}}
     # /system/configs, which it reads, holds the gateway token
     yield {"name": "platform", f"{deploy}.platform_info": {}}
+    # in check mode: the devices of other tests log in with the token that is there
+    token = {f"{deploy}.hawkbit_tenant_configuration": {"gateway_token": "{{ security_token }}"}}
+    yield {"name": "settings", **token, "check_mode": True, "diff": True}
     artifact = [{"src": "{{ artifact }}"}]
     yield {"name": "module", f"{deploy}.hawkbit_software_module": {**software, "type": "os", "artifacts": artifact}}
     yield {"name": "set", f"{deploy}.distribution_set": {**software, "type": "os", "modules": [software]}}

@@ -43,10 +43,10 @@ class Played:
     wire: list[Record] = field(default_factory=list)
     results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def shown(self, path: str) -> list[Any]:
-        """Return what modules returned at `MODULE.KEY`."""
+    def shown(self, path: str) -> list[tuple[str, Any]]:
+        """Return what modules returned at `MODULE.KEY`, with the ids of the objects."""
         module, _dot, key = path.partition(".")
-        return [value for name, result in self.results if name == module for value in values(key, result)]
+        return [pair for name, result in self.results if name == module for pair in _identified(key, result)]
 
 
 class Play:
@@ -135,7 +135,7 @@ def _play_all(server: HawkbitServer, folder: Path) -> Played:
 def _play_several(server: HawkbitServer, folder: Path) -> Played:
     """Several sets at once."""
     admin, name = Admin(server, folder), new_name()
-    sets = []
+    sets: list[dict[str, Any]] = []
     for suffix in ("a", "b"):
         admin.set(f"{name}-{suffix}", admin.module(f"{name}-{suffix}"))
         sets.append({"name": f"{name}-{suffix}", "version": "1"})
@@ -146,9 +146,11 @@ def _play_several(server: HawkbitServer, folder: Path) -> Played:
         [target] = admin.targets(f"{name}-one", 1)
         play.run("distribution_set_assign", distribution_set=sets[0], weight=500, fleet={"ids": [target]})
         several = [{**sets[0], **timeforced, "maintenance_window": window}, {**sets[1], "weight": 800}]
-        for offline in (False, True):
+        # what is only recorded has neither type nor window
+        recorded = [{**one, "weight": 500} for one in sets]
+        for offline, both in ((False, several), (True, recorded)):
             [target] = admin.targets(f"{name}-{offline}", 1)
-            play.run("distribution_set_assign", distribution_sets=several, fleet={"ids": [target]}, offline=offline)
+            play.run("distribution_set_assign", distribution_sets=both, fleet={"ids": [target]}, offline=offline)
             for action in play.run("target_info", controller_id=target, gather=["actions"])["targets"][0]["actions"]:
                 play.run("target_info", controller_id=target, gather=["actions"], action_id=int(action["id"]))
         return Played(proxy.url, proxy.wire, play.results)
@@ -166,11 +168,25 @@ def several(several_sets: HawkbitServer, tmp_path_factory: pytest.TempPathFactor
     return _play_several(several_sets, tmp_path_factory.mktemp("seed-several"))
 
 
-def _alike(raw: list[Any], shown: list[Any]) -> bool:
-    """Whether a value of the server is among those returned; objects and lists need only be there."""
-    if any(isinstance(value, (dict, list)) for value in [*raw, *shown]):
+def _identified(path: str, data: Any) -> list[tuple[str, Any]]:
+    """Return the values at a path, each with the id of the object that it belongs to, empty where it has none."""
+    parts = [part for part in path.replace("[]", ".[].").split(".") if part]
+    cut = -2 if parts[-1] == "[]" else -1
+    return [
+        (str(one.get("controllerId") or one.get("controller_id") or one.get("id") or ""), value)
+        for one in values(".".join(parts[:cut]), data)
+        if isinstance(one, dict)
+        for value in values(".".join(parts[cut:]), one)
+    ]
+
+
+def _alike(raw: list[tuple[str, Any]], shown: list[tuple[str, Any]]) -> bool:
+    """Whether a value of the server is returned for the same object; objects and lists need only be there."""
+    if any(isinstance(value, (dict, list)) for _id, value in [*raw, *shown]):
         return bool(raw) and bool(shown)
-    return bool({str(value) for value in raw} & {str(value) for value in shown})
+    if not all(id for id, _value in [*raw, *shown]):
+        return bool({str(value) for _id, value in raw} & {str(value) for _id, value in shown})
+    return bool({(id, str(value)) for id, value in raw} & {(id, str(value)) for id, value in shown})
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
@@ -196,10 +212,10 @@ def test_row(hawkbit: HawkbitServer, request: pytest.FixtureRequest, row: Row) -
     elif row.kind == "request":
         assert row.stands in WORDS or [record for record in records if values(row.name, body_of(record.request_body))]
     else:
-        raw = [value for record in records for value in values(row.name, body_of(record.response_body))]
+        raw = [pair for record in records for pair in _identified(row.name, body_of(record.response_body))]
         assert raw, "never answered"
         if row.stands not in WORDS:
-            shown = [value for play in plays for value in play.shown(row.stands)]
+            shown = [pair for play in plays for pair in play.shown(row.stands)]
             assert _alike(raw, shown), f"{raw[:3]} is not in {shown[:3]}"
 
 

@@ -21,14 +21,14 @@ AGAIN = ("Converge again", "Remove again")
 
 # Ansible's own, beside what a module documents
 ALWAYS = {
-    "changed", "deprecations", "diff", "exception", "failed", "failed_when_result", "failed_when_suppressed_exception",
-    "invocation", "msg", "warnings",
+    "attempts", "censored", "changed", "deprecations", "diff", "exception", "failed", "failed_when_result",
+    "failed_when_suppressed_exception", "invocation", "msg", "warnings",
 }  # fmt: skip
 LOOP = {"ansible_loop_var", "item"}
 TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool, "list": list, "dict": dict}
 
-# an example for servers that are newer than this one
-TOO_OLD = {"seed": ["Stop when the server is too old"]}
+# examples for servers that are newer than this one
+TOO_OLD = {"seed": ["Stop when the server is too old", "Have a type for targets that take only such sets"]}
 
 # what is waited for are playbooks, which have a limit of their own each
 pytestmark = pytest.mark.timeout(900)

@@ -218,6 +218,14 @@ class HawkbitServer:
         """Whether its process is there."""
         return self._process is not None and self._process.running
 
+    def processor_seconds(self) -> float:
+        """Processor time that its process has taken so far."""
+        if self._process is None:
+            return 0.0
+        [child] = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def session(self) -> requests.Session:
         """A session of `requests` with the administrator's credentials, for set-up and checks in tests."""
         session = requests.Session()

@@ -152,8 +152,8 @@ class ActionInfo:
     def _named(self, id: str, label: str | None) -> dict[str, Any]:
         """Return a distribution set in short; the server's label is its name and version."""
         name, version = None, None
-        if label is not None:
-            name, _colon, version = label.rpartition(":")
+        if label is not None and label.count(":") == 1:
+            name, _colon, version = label.partition(":")
         else:
             try:
                 found = self.sets.get(id) or {}

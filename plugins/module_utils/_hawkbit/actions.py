@@ -35,6 +35,10 @@ CONFIRM = writes("answer for action", "PUT", f"{ROOT}/targets/{{controller_id}}/
 ENDINGS = {"finished": SUCCEEDED, "error": FAILED, "canceled": ABORTED}
 # Active, but the device has not asked for it yet, or may not start.
 WAITS_FOR_CONFIRMATION = "wait_for_confirmation"
+# How an action ends that is only to be downloaded.
+DOWNLOADED = "downloaded"
+# The device has been asked to give up; the type of such an action is C(cancel).
+CANCELING = "canceling"
 NOT_STARTED = frozenset({"running", "scheduled", WAITS_FOR_CONFIRMATION})
 
 
@@ -93,7 +97,7 @@ def _state(active: bool, native: str | None, action: dict[str, Any]) -> str:
         return PENDING
     if native in ENDINGS:
         return ENDINGS[native]
-    if native == "downloaded" and action.get("forceType") == "downloadonly":
+    if native == DOWNLOADED and action.get("forceType") == "downloadonly":
         return SUCCEEDED
     if native is None and action.get("type") == "cancel":
         return ABORTED
@@ -169,7 +173,7 @@ class Actions:
             kind = entry.get("type")
             if kind in ENDINGS:
                 return replace(action, native_state=kind, state=ENDINGS[kind])
-            if kind == "downloaded" and action.force_type == "downloadonly":
+            if kind == DOWNLOADED and action.force_type == "downloadonly":
                 return replace(action, native_state=kind, state=SUCCEEDED)
         return action
 

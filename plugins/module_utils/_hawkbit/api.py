@@ -20,7 +20,7 @@ ROOT = "/rest/v1"
 PAGE = 500
 PARALLEL = 4
 # Not even encoded do ids with these get through in an address (all releases).
-_UNASKABLE = re.compile(r"[/\\;%]|^\.{1,2}$")
+_UNASKABLE = re.compile(r"[/\\;%\x00-\x1f\x7f]|^\.{1,2}$")
 
 LIST_ACTIONS = reads("list actions", "GET", f"{ROOT}/actions")
 READ_CONFIGURATION = reads("read the tenant configuration", "GET", f"{ROOT}/system/configs")
@@ -34,6 +34,15 @@ CONFIGURATION_KEYS = {"multi.assignments.enabled": LEGACY, "action.cleanup.auto.
 def askable(controller_id: str) -> bool:
     """Tell whether an address can name this target; one that cannot is found in lists only."""
     return not _UNASKABLE.search(controller_id)
+
+
+def _is_page(page: Mapping[str, Any]) -> bool:
+    content = page.get("content")
+    return (
+        isinstance(content, list)
+        and all(isinstance(item, dict) for item in content)
+        and isinstance(page.get("total", 0), int)
+    )
 
 
 class Api:
@@ -115,7 +124,7 @@ class Api:
             if isinstance(answer.data, list):
                 return {"content": answer.data, "total": len(answer.data)}
             page: dict[str, Any] = answer.data
-            if not isinstance(page.get("content"), list):
+            if not _is_page(page):
                 raise Unsupported(
                     f"Cannot {operation.title}: {self.transport.connection.host} answers, but not as a hawkBit server "
                     "does; check url.",

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -27,16 +27,16 @@ from .._core.deployment import (
     overall_state,
     verdict,
 )
-from .._core.errors import FleetError, InvalidInput, NotFound, Unsupported
+from .._core.errors import AbortedElsewhere, FleetError, InvalidInput, NotFound, Unsupported, WaitTimeout
 from .._core.follow import Deployment, Snapshot, follow
 from .._core.plan import Change, Plan
 from .._core.task import Task
 from . import rsql
 from .actions import WAITS_FOR_CONFIRMATION
 from .api import MODERN, SEED
-from .assignment import PENDING_QUERY, Assignments, ServerCounts, assignment, check_usable
+from .assignment import PENDING_QUERY, Assignment, Assignments, ServerCounts, assignment, by_actions, check_usable
 from .client import PLATFORM, Hawkbit
-from .fleet import Selection, resolve, shorten
+from .fleet import Selection, resolve, said, shorten
 from .maintenance import check_window
 from .moment import milliseconds
 
@@ -117,8 +117,8 @@ class AssignTask:
         if params["offline"]:
             self._check_offline()
         listed = params["distribution_sets"]
-        if listed is not None:
-            self._check_list(listed)
+        if listed is not None and not listed:
+            raise InvalidInput("distribution_sets is an empty list: give at least one set, or leave the task out.")
         for entry in listed or [params["distribution_set"]]:
             self.sets.append(Wanted({key: entry.get(key) for key in IDENTITY}, self._how(entry), {}, []))
 
@@ -126,18 +126,14 @@ class AssignTask:
         params = self.params
         if params["wait"]:
             raise InvalidInput("wait=true does not go with offline=true, which is over at once: leave wait out.")
-        given = [name for name in HOW if name != "weight" and params[name] is not None]
-        for name in given:
-            if params[name] != "forced":
-                raise InvalidInput(f"{name} does not go with offline=true, which only records an update: leave it out.")
-
-    @staticmethod
-    def _check_list(listed: list[Mapping[str, Any]]) -> None:
-        if not listed:
-            raise InvalidInput("distribution_sets is an empty list: give at least one set, or leave the task out.")
-        for (name, version), times in Counter((entry["name"], entry["version"]) for entry in listed).items():
-            if times > 1:
-                raise InvalidInput(f"distribution_sets names '{name}' version '{version}' twice: list each set once.")
+        said = [("", params)]
+        said += [(f"distribution_sets, '{entry['name']}': ", entry) for entry in params["distribution_sets"] or []]
+        for where, options in said:
+            for name in HOW:
+                if name != "weight" and options[name] not in (None, "forced"):
+                    raise InvalidInput(
+                        f"{where}{name} does not go with offline=true, which only records an update: leave it out."
+                    )
 
     def _how(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Return how a set is assigned: as its entry says, else as the task says."""
@@ -172,13 +168,26 @@ class AssignTask:
         for one in self.sets:
             one.found = hawkbit.distribution_sets.require(*(one.option[key] for key in IDENTITY))
             check_usable(one.found)
-        beside = self._beside()
+        for first, second in itertools.combinations(self.sets, 2):
+            if first.found["id"] == second.found["id"]:
+                raise InvalidInput(f"distribution_sets names {first.name} twice: list each set once.")
+        told = self._beside()
+        beside = bool(told)
         self.selection = resolve(hawkbit, params["fleet"], params["on_unknown_device"])
-        parts = [assignment(hawkbit, one.found["id"], self.selection.names, beside) for one in self.sets]
+        if not self.selection.names:
+            self.task.warn(f"{said(params['fleet'])}, which selects no device: nothing is to be done.")
+        parts = [self._part(one, beside) for one in self.sets]
         self.assignment = Assignments(hawkbit, parts)
         self.assignment.read()
         devices = self.assignment.devices
         self.skipped = frozenset(device.id for device in devices.values() if device.state == SUCCEEDED)
+        only_downloaded = sorted(controller_id for part in parts for controller_id in part.only_downloaded())
+        if only_downloaded:
+            raise Unsupported(
+                f"hawkBit cannot have {self._name()} installed on targets that were only to download it "
+                f"({shorten(only_downloaded)}): assign them the set that they run with offline=true, and then this one "
+                "again, or use a new version."
+            )
         again = {"never": (), "failed": (FAILED,), "always": (FAILED, SUCCEEDED)}[params["redeploy"]]
         if SUCCEEDED in again and self.skipped and not beside:
             raise Unsupported(
@@ -189,19 +198,25 @@ class AssignTask:
             again = (FAILED, *again)
         for one, part in zip(self.sets, parts):
             one.targets = [device.id for device in part.devices.values() if device.state in (ABSENT, ABORTED, *again)]
-        if params["offline"] and not beside:
-            self._leave_out_busy(devices)
+        if told is None:
+            self._check_that_it_does_not_matter()
+        if params["offline"]:
+            self._leave_out_busy(devices, beside)
         self._check_what_is_wanted(beside)
         self._judge_what_failed_before()
 
-    def _beside(self) -> bool:
-        """Tell whether the server assigns sets beside each other.
+    def _part(self, one: Wanted, beside: bool) -> Assignment:
+        download = one.how["assignment_type"] == "downloadonly"
+        return assignment(self.hawkbit, one.found["id"], self.selection.names, beside, download)
+
+    def _beside(self) -> bool | None:
+        """Tell whether the server assigns sets beside each other; None when the user may not know.
 
         Raises:
             Unsupported: several sets are to be assigned, but it does not.
         """
         modern = self.hawkbit.api.generation == MODERN
-        on = False if modern else self.hawkbit.system.features()["multi_assignments"]
+        on: bool | None = False if modern else self.hawkbit.system.features()["multi_assignments"]
         if len(self.sets) > 1 and not on:
             why = "multi-assignment is switched off: give one set, or set multi.assignments.enabled, which is for good."
             if modern:
@@ -212,10 +227,31 @@ class AssignTask:
                     "the tenant's configuration."
                 )
             raise Unsupported(f"distribution_sets names {len(self.sets)} sets, but {why}")
-        return bool(on)
+        return on
 
-    def _leave_out_busy(self, devices: Mapping[str, Device]) -> None:
+    def _check_that_it_does_not_matter(self) -> None:
+        """Refuse what would assign a set again at each run if sets were assigned beside each other.
+
+        Raises:
+            Unsupported: there is a target that has had the set, or is getting it, and was given another one since.
+        """
+        [one] = self.sets
+        names = {controller_id: self.selection.names[controller_id] for controller_id in one.targets}
+        had = by_actions(self.hawkbit, one.found["id"], names, beside=True).had() if names else []
+        if had:
+            raise Unsupported(
+                f"The user may not see whether multi-assignment is switched on, which decides whether {one.name} must "
+                f"be assigned again to targets that had it before another set ({shorten(sorted(had))}): let the user "
+                "read the tenant's configuration."
+            )
+
+    def _leave_out_busy(self, devices: Mapping[str, Device], beside: bool) -> None:
         """Take those out that the server would leave out: an update is under way there."""
+        if beside:
+            # only the same set is in the way, and such targets have been left out
+            parts = self.assignment.parts
+            self.planned_busy = [i for i in devices if any(part.devices[i].state in OPEN for part in parts)]
+            return
         busy = {device.id for device in devices.values() if device.state in OPEN}
         for portion in rsql.any_of("controllerid", self.wanted):
             pending = self.hawkbit.targets.search(rsql.both(PENDING_QUERY, portion))
@@ -307,7 +343,23 @@ class AssignTask:
                 )
         if self._waits():
             whole = Deployment(self._subject(), self._poll, self._report, self.assignment.cancel, self._attach())
-            self.report = follow(self.task, whole, self.gate)
+            try:
+                self.report = follow(self.task, whole, self.gate)
+            except (AbortedElsewhere, WaitTimeout) as error:
+                # not what the task has cancelled itself
+                if isinstance(error, AbortedElsewhere) or self.params["on_timeout"] == "fail":
+                    error.msg += self._lost()
+                raise
+
+    def _lost(self) -> str:
+        """Return a sentence that names the devices that somebody else has taken away, if there are any."""
+        lost = [device.id for device in self.assignment.devices.values() if device.state == ABORTED]
+        if not lost:
+            return ""
+        return (
+            f" It was cancelled or replaced by another set, or the device was removed ({shorten(lost)}): the same task "
+            "run again would assign it to them once more."
+        )
 
     def result(self) -> dict[str, Any]:
         """Return the task's result."""
@@ -315,8 +367,9 @@ class AssignTask:
         wanted = [controller_id for controller_id in self.wanted if controller_id not in late]
         plan = Plan(update=[self._change(controller_id) for controller_id in wanted])
         if self.busy:
+            what = "Nothing" if len(self.sets) == 1 else "Not every set"
             self.task.warn(
-                f"Nothing was recorded for devices on which an update is under way ({shorten(self.busy)}): run the "
+                f"{what} was recorded for devices on which an update is under way ({shorten(self.busy)}): run the "
                 "task again when it is over."
             )
         report = self.report
@@ -386,18 +439,29 @@ class AssignTask:
         )
 
     def _attach(self) -> dict[str, Any]:
-        def given(options: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: value for name, value in options.items() if value}
-
-        several = self.params["distribution_sets"] is not None
-        sets = [given(one.option) for one in self.sets]
-        which = {"distribution_sets": sets} if several else {"distribution_set": sets[0]}
+        params = self.params
+        if params["offline"]:
+            # there is nothing to wait for
+            return {}
+        # as given: a device that came under the selection since is to get the set in the same way
+        how = _given({name: params[name] for name in HOW})
+        if params["assignment_type"] == "forced":
+            del how["assignment_type"]
+        fleet = {name: value for name, value in _given(params["fleet"]).items() if value}
         # else the unknown ones would be refused
-        ignored = {"on_unknown_device": self.params["on_unknown_device"]} if self.selection.unknown else {}
-        return {**which, "fleet": given(self.params["fleet"]), **ignored, "wait": True}
+        ignored = {"on_unknown_device": params["on_unknown_device"]} if self.selection.unknown else {}
+        which = _given({name: params[name] for name in ("distribution_set", "distribution_sets")})
+        return {**which, **how, "fleet": fleet, **ignored, "wait": True}
 
     def _name(self) -> str:
         return " and ".join(one.name for one in self.sets)
 
     def _subject(self) -> str:
         return f"The assignment of {self._name()}"
+
+
+def _given(value: Any) -> Any:
+    """Return options without those that were left out, in whatever depth."""
+    if isinstance(value, Mapping):
+        return {name: _given(one) for name, one in value.items() if one is not None}
+    return [_given(one) for one in value] if isinstance(value, list) else value

@@ -23,9 +23,10 @@ from .._core.deployment import ABORTED, ABSENT, FAILED, OPEN, PENDING, RUNNING, 
 from .._core.errors import InvalidInput, NotFound, Rejected
 from .._core.transport import NOT_DONE, Operation, reads, writes
 from . import rsql
-from .actions import WAITS_FOR_CONFIRMATION, Action
+from .actions import CANCELING, DOWNLOADED, WAITS_FOR_CONFIRMATION, Action
 from .api import MODERN, PARALLEL, ROOT, SEED
 from .client import Hawkbit
+from .distribution_sets import INSTALLED_TARGETS
 from .rules import error_code
 from .targets import LIST
 
@@ -73,15 +74,20 @@ class Assignment(ABC):
         names: names of the selected targets by id.
         beside: whether sets are assigned beside each other (multi-assignment): one does not end another, and the same
             again is one more action.
+        download: whether a device that has only downloaded the set has all that is wanted. Else it counts as failed,
+            or beside each other as one that lacks the set.
     """
 
     first_native_state = "running"
 
-    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False) -> None:
+    def __init__(
+        self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False, download: bool = False
+    ) -> None:
         self.hawkbit = hawkbit
         self.set_id = set_id
         self.names = names
         self.beside = beside
+        self.download = download
         self.server = ServerCounts()
         self.busy: list[str] = []
         """Ids for which the server has not recorded an update, since another one is under way there."""
@@ -210,6 +216,10 @@ class Assignment(ABC):
         query = rsql.both(query, self._few())
         return self.hawkbit.api.count(operation, values={"id": self.set_id}, query=query or None)
 
+    def only_downloaded(self) -> list[str]:
+        """Return the targets that have downloaded the set, and were not told to install it."""
+        return [d.id for d in self.devices.values() if (d.state, d.native_state) == (FAILED, DOWNLOADED)]
+
     def off(self) -> frozenset[str]:
         """Return the targets with an open deployment that do not poll: never yet, or overdue.
 
@@ -230,8 +240,10 @@ class Assignment(ABC):
 class ByActions(Assignment):
     """Follows the actions of the set: exact states, from 0.3.0M8 on."""
 
-    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False) -> None:
-        super().__init__(hawkbit, set_id, names, beside)
+    def __init__(
+        self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False, download: bool = False
+    ) -> None:
+        super().__init__(hawkbit, set_id, names, beside, download)
         self._actions: dict[str, Action] = {}
         self._first = 0
 
@@ -251,8 +263,10 @@ class ByActions(Assignment):
             ):
                 # it has moved on to another set since
                 self.devices[controller_id] = Device(controller_id, name, ABSENT)
+            elif self.beside and self._lacks(action):
+                self.devices[controller_id] = Device(controller_id, name, ABSENT)
             else:
-                self.devices[controller_id] = _device(action, name)
+                self.devices[controller_id] = self._device(action)
         # from now on actions are looked at from the oldest open one on, or from the next one on
         known = self._actions.values()
         self._first = min([1 + max((a.id for a in known), default=0), *(a.id for a in known if self._is_open(a))])
@@ -268,11 +282,23 @@ class ByActions(Assignment):
                     moved_on.add(action.controller_id)
         return moved_on
 
+    def _lacks(self, action: Action) -> bool:
+        """Tell whether an action has come to a good end without bringing about what is wanted."""
+        return action.state == SUCCEEDED and action.native_state == DOWNLOADED and not self.download
+
+    def _device(self, action: Action) -> Device:
+        name = self.names[action.controller_id]
+        if self._lacks(action):
+            return _downloaded(action.controller_id, name)
+        code = None if action.code is None else str(action.code)
+        return Device(action.controller_id, name, action.state, action.native_state, code)
+
     def _is_open(self, action: Action) -> bool:
         return self.devices[action.controller_id].state in OPEN
 
-    def _query(self) -> str:
-        return rsql.both(f"distributionset.id=={self.set_id};id=ge={self._first}", self._few("target.controllerid"))
+    def _query(self, few: bool = True) -> str:
+        query = f"distributionset.id=={self.set_id};id=ge={self._first}"
+        return rsql.both(query, self._few("target.controllerid")) if few else query
 
     def _newest(self, ids: Iterable[str] | None = None) -> dict[str, Action]:
         """Return the newest action of each selected target that has one.
@@ -280,16 +306,22 @@ class ByActions(Assignment):
         Args:
             ids: those to which it matters; None for all whose newest action may not be known yet.
         """
+        portions = [self._query()]
+        if ids is not None:
+            portions = [rsql.both(self._query(few=False), one) for one in rsql.any_of("target.controllerid", ids)]
         newest: dict[str, Action] = {}
-        for action in self.hawkbit.actions.search(self._query()):
-            if action.controller_id in self.names:
-                newest.setdefault(action.controller_id, action)
+        for portion in portions:
+            for action in self.hawkbit.actions.search(portion):
+                if action.controller_id in self.names:
+                    newest.setdefault(action.controller_id, action)
         return {action.controller_id: action for action in self.hawkbit.actions.settle(newest.values())}
 
     def _counts(self) -> tuple[int, ...]:
         modern = self.hawkbit.api.generation == MODERN
         state = "status" if modern else "detailstatus"
-        asked = ["active==true" if modern else "status==pending", f"{state}==error", f"{state}==retrieved"]
+        # what is being cancelled is active as well
+        under_way = f"{self.hawkbit.actions.active_query};{state}!={CANCELING}"
+        asked = [under_way, f"{state}==error", f"{state}==retrieved"]
         if any(device.native_state == WAITS_FOR_CONFIRMATION for device in self.devices.values()):
             asked.append(f"{state}=={WAITS_FOR_CONFIRMATION}")
         return tuple(self.hawkbit.actions.count(f"{self._query()};{part}") for part in asked)
@@ -299,9 +331,25 @@ class ByActions(Assignment):
         return not any(counts[:1]) or counts[1:2] != self._signature[1:2]
 
     def _reread(self) -> None:
-        for controller_id, action in self._newest().items():
+        newest = self._newest()
+        missing = [device.id for device in self.devices.values() if device.state in OPEN and device.id not in newest]
+        if missing:
+            # a removal moves the others up, so that one may be missed between two pages
+            newest.update(self._newest(missing))
+        for controller_id, action in newest.items():
             self._actions[controller_id] = action
-            self.devices[controller_id] = _device(action, self.names[controller_id])
+            device = self._device(action)
+            # somebody else has cancelled it, or assigned another set; whether the device hears of it is open
+            given_up = action.active and action.type == "cancel"
+            self.devices[controller_id] = replace(device, state=ABORTED) if given_up else device
+        for controller_id in missing:
+            if controller_id not in newest:
+                self.devices[controller_id] = Device(controller_id, self.names[controller_id], ABORTED)
+
+    def had(self) -> list[str]:
+        """Return the targets whose newest action with the set has succeeded or is under way, whatever came since."""
+        newest = self._newest().values()
+        return [a.controller_id for a in newest if a.state == SUCCEEDED or (a.state in OPEN and a.type != "cancel")]
 
     def there(self, ids: list[str]) -> set[str]:
         if not self.beside:
@@ -323,8 +371,10 @@ class ByActionsOfTargets(ByActions):
 
     first_native_state = "pending"
 
-    def __init__(self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = True) -> None:
-        super().__init__(hawkbit, set_id, names, beside)
+    def __init__(
+        self, hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False, download: bool = False
+    ) -> None:
+        super().__init__(hawkbit, set_id, names, beside, download)
         self._looks = itertools.count(1)
 
     def _newest(self, ids: Iterable[str] | None = None) -> dict[str, Action]:
@@ -338,7 +388,11 @@ class ByActionsOfTargets(ByActions):
     def _newest_of(self, controller_id: str) -> Action | None:
         actions = self.hawkbit.actions
         of_set = (a for a in actions.of_target(controller_id) if actions.distribution_set_of(a) == str(self.set_id))
-        return next(of_set, None)
+        try:
+            return next(of_set, None)
+        except NotFound:
+            # the target has been removed
+            return None
 
     def _counts(self) -> tuple[int, ...]:
         # nothing tells whether something has moved
@@ -369,7 +423,11 @@ class ByTargets(Assignment):
         rest = [i for i in suspects if i not in failed]
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             failed.update(zip(rest, pool.map(self._failed_here, rest)))
+        lacking = self._lacking([i for i in self.names if assigned.get(i, {}).get("updateStatus") == "in_sync"])
         for controller_id, name in self.names.items():
+            if controller_id in lacking:
+                self.devices[controller_id] = _downloaded(controller_id, name)
+                continue
             status = assigned[controller_id].get("updateStatus") if controller_id in assigned else None
             if status is not None:
                 state = {"in_sync": SUCCEEDED, "error": FAILED}.get(status, PENDING)
@@ -378,6 +436,14 @@ class ByTargets(Assignment):
             else:
                 state = ABORTED if controller_id in ours else ABSENT
             self.devices[controller_id] = Device(controller_id, name, state, status)
+
+    def _lacking(self, in_sync: list[str]) -> set[str]:
+        """Return those targets that have downloaded the set, but not installed it."""
+        # what was there once is not asked about again
+        new = [i for i in in_sync if i not in self.devices or self.devices[i].state != SUCCEEDED]
+        if self.download or not new:
+            return set()
+        return set(new) - self._targets(INSTALLED_TARGETS, new if len(new) <= FEW else None).keys()
 
     def _failed_here(self, controller_id: str) -> bool:
         for action in self.hawkbit.actions.of_target(controller_id, limit=1):
@@ -417,11 +483,21 @@ def check_usable(found: Mapping[str, Any]) -> None:
         raise InvalidInput(f"{name} was invalidated and cannot be assigned any more: use another version.")
 
 
-def assignment(hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False) -> Assignment:
+def assignment(
+    hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool = False, download: bool = False
+) -> Assignment:
     """Return the assignment in the form that this release allows."""
-    if hawkbit.api.generation != SEED:
-        return ByActions(hawkbit, set_id, names, beside)
-    return ByActionsOfTargets(hawkbit, set_id, names) if beside else ByTargets(hawkbit, set_id, names)
+    if hawkbit.api.generation == SEED and not beside:
+        return ByTargets(hawkbit, set_id, names, beside, download)
+    return by_actions(hawkbit, set_id, names, beside, download)
+
+
+def by_actions(
+    hawkbit: Hawkbit, set_id: int, names: Mapping[str, str], beside: bool, download: bool = False
+) -> ByActions:
+    """Return an assignment that looks at actions, whatever this costs."""
+    kind = ByActionsOfTargets if hawkbit.api.generation == SEED else ByActions
+    return kind(hawkbit, set_id, names, beside, download)
 
 
 class Assignments:
@@ -584,6 +660,6 @@ def _ends_when_replaced(action: Action) -> bool:
     return action.state == SUCCEEDED or (action.active and action.type == "cancel")
 
 
-def _device(action: Action, name: str) -> Device:
-    code = None if action.code is None else str(action.code)
-    return Device(action.controller_id, name, action.state, action.native_state, code)
+def _downloaded(controller_id: str, name: str) -> Device:
+    message = "The device has downloaded the set, and was not told to install it."
+    return Device(controller_id, name, FAILED, DOWNLOADED, message=message)

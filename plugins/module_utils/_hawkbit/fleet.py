@@ -17,6 +17,7 @@ from .._core.transport import reads
 from . import rsql
 from .api import MODERN, ROOT
 from .client import Hawkbit
+from .tagging import target_tagging
 
 FILTER = reads("read target filter", "GET", f"{ROOT}/targetfilters/{{filter_id}}")
 KEYS = ("ids", "names", "query", "tag", "group", "groups", "filter_id", "all")
@@ -36,7 +37,8 @@ def resolve(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None, on_unknown_device
     """Return the targets that C(fleet) selects.
 
     Raises:
-        InvalidInput: nothing or too much is asked for, a device is unknown or named twice, or none is selected.
+        InvalidInput: nothing or too much is asked for, a device is unknown or named twice, or none is selected by
+            something that does not change when the task has done its work.
         Unsupported: this release of hawkBit cannot select that way.
     """
     key, value = _the_one(fleet)
@@ -52,7 +54,15 @@ def resolve(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None, on_unknown_device
         with blamed(said(fleet)):
             # devices that register meanwhile come last, so that no page shifts
             targets = list(hawkbit.targets.search(query(hawkbit, fleet), sort="id:ASC"))
-    if not targets:
+        # RSQL ignores case, tags and groups do not
+        if key in ("group", "groups"):
+            groups = {value} if key == "group" else set(value)
+            targets = [item for item in targets if item.get("group") in groups]
+        elif key == "tag":
+            bearers = _bearers(hawkbit, value)
+            targets = [item for item in targets if item["controllerId"] in bearers]
+    # a query may well find nothing any more once its task has done its work
+    if not targets and key not in ("query", "filter_id") and not (unknown and on_unknown_device == "ignore"):
         given = "" if isinstance(value, (bool, list)) else f" is '{value}', which"
         raise InvalidInput(f"fleet.{key}{given} selects no device: correct it, or register the devices first.")
     return Selection({item["controllerId"]: item.get("name") or item["controllerId"] for item in targets}, unknown)
@@ -71,8 +81,10 @@ def query(hawkbit: Hawkbit, fleet: Mapping[str, Any] | None) -> str | None:
     if key == "query":
         return str(value)
     if key == "filter_id":
-        answer = hawkbit.api.transport.send(FILTER, values={"filter_id": value}, accept=(400, 404), shape=dict)
-        if answer.status != 200:
+        # 0.3.0M7 fails (500) on an id that is no number
+        usable = str(value).isdecimal()
+        answer = usable and hawkbit.api.transport.send(FILTER, values={"filter_id": value}, accept=(404,), shape=dict)
+        if not answer or answer.status != 200:
             raise InvalidInput(
                 f"fleet.filter_id is '{value}', but hawkBit has no target filter of that id: correct "
                 "it, or make the filter first."
@@ -131,6 +143,12 @@ def _the_one(fleet: Mapping[str, Any] | None) -> tuple[str, Any]:
         if twice:
             raise InvalidInput(f"fleet.{key} names {shorten(twice)} more than once: list each device once.")
     return key, value
+
+
+def _bearers(hawkbit: Hawkbit, tag: str) -> set[str]:
+    """Return the ids of the targets that bear a tag of exactly this name."""
+    tagging = target_tagging(hawkbit.api)
+    return tagging.members(tag) if tag in tagging.names else set()
 
 
 def _listed(hawkbit: Hawkbit, key: str, wanted: list[str]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -171,17 +171,23 @@ class Inventory:
         wanted = list(ids)
         return dict(zip(wanted, in_parallel(read, wanted, PARALLEL_TARGETS)))
 
-    def metadata(self, ids: Iterable[str]) -> dict[str, dict[str, str]]:
-        """Return the metadata by id. One request a target."""
+    def metadata(self, ids: Iterable[str], query: str | None = None) -> dict[str, dict[str, str]]:
+        """Return the metadata by id. One request a target.
+
+        Args:
+            ids: of the targets.
+            query: RSQL, which releases up to 0.8 answer, and newer ones ignore.
+        """
 
         def read(controller_id: str) -> dict[str, str]:
             if not askable(controller_id):
                 return {}
+            values = {"controller_id": controller_id}
             try:
-                entries = list(self.api.pages(METADATA, values={"controller_id": controller_id}))
+                entries = list(self.api.pages(METADATA, values=values, query=query, sort="key:ASC"))
             except NotFound:
                 return {}
-            return {entry["key"]: entry["value"] for entry in entries}
+            return {entry["key"]: str(entry.get("value") or "") for entry in entries}
 
         wanted = list(ids)
         return dict(zip(wanted, in_parallel(read, wanted, PARALLEL_TARGETS)))

@@ -16,13 +16,12 @@ from typing import Any
 
 from .._core.errors import Conflict, InvalidInput
 from .._core.transport import NOT_DONE, reads, writes
-from .api import ROOT, Api
+from .api import ROOT, Api, askable
 
 MAX_KEY = 128
 MAX_VALUE = 4000
-# Not even encoded do they get through in an address.
-NOT_IN_KEYS = "/\\;%"
-MARKS = " ".join(NOT_IN_KEYS)
+# for messages: not even encoded do they get through in an address
+MARKS = "/ \\ ; %"
 
 
 @dataclass
@@ -158,8 +157,10 @@ def check(metadata: Mapping[str, Any] | None, absent: Iterable[str] | None, of: 
 
 
 def _checked(label: str, key: Any, value: Any) -> str:
-    if not isinstance(key, str) or not key or key != key.strip() or any(mark in key for mark in NOT_IN_KEYS):
+    if not isinstance(key, str) or not key or key != key.strip() or any(mark in key for mark in MARKS.split()):
         raise InvalidInput(f"{label} has the key '{key}': give text without blanks at the ends and without {MARKS}.")
+    if not askable(key):
+        raise InvalidInput(f"{label} has the key {key!r}, which cannot stand in an address: give another one.")
     if len(key) > MAX_KEY:
         raise InvalidInput(f"{label} has a key of {len(key)} characters: {MAX_KEY} is the most.")
     if isinstance(value, bool):
@@ -195,7 +196,7 @@ def plan(
     gone = set(found) - set(wanted) if purge else set(found) & set(absent or ())
     result.delete = sorted(gone)
     for key in result.delete:
-        if any(mark in key for mark in NOT_IN_KEYS):
+        if not askable(key):
             raise InvalidInput(
                 f"metadata has the key '{key}', which hawkBit cannot be asked to remove: keys with {MARKS} in them "
                 "cannot stand in an address."

@@ -13,6 +13,9 @@ from .._core.errors import InvalidInput
 
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d+)?(Z|[+-]\d\d:?\d\d)", re.IGNORECASE)
 
+# March 1973. Numbers below it are seconds, or a year.
+LEAST = 10**11
+
 
 def milliseconds(option: str, value: str) -> int:
     """Return milliseconds since 1970 (UTC) of a number of them, or of ISO 8601 with an offset from UTC.
@@ -22,10 +25,15 @@ def milliseconds(option: str, value: str) -> int:
         value: what was given for it; fractions of a second do not count.
 
     Raises:
-        InvalidInput: it is neither.
+        InvalidInput: it is neither, or a number too small to be milliseconds.
     """
     text = value.strip()
     if re.fullmatch(r"\d{1,15}", text, re.ASCII):
+        if int(text) < LEAST:
+            raise InvalidInput(
+                f"{option} is '{value}', too small for milliseconds since 1970: give them, such as 1798077600000, or a "
+                "time in ISO 8601 with its offset from UTC, such as 2026-12-24T03:00:00+01:00."
+            )
         return int(text)
     match = _ISO.fullmatch(text)
     try:

@@ -214,7 +214,7 @@ class RolloutTask:
                     f"{option} is missing: hawkBit has no rollout '{self.name}' yet, and a new one needs it."
                 )
         fleet = params["fleet"]
-        if fleet["ids"] or fleet["names"]:
+        if any(fleet[key] for key in ("ids", "names", "tag", "group", "groups")):
             self.selected = len(resolve(self.hawkbit, fleet, params["on_unknown_device"]).names)
         query = self._query()
         # the server takes what it finds at creation; this is what it would find now
@@ -225,8 +225,8 @@ class RolloutTask:
         self._check_group_queries(params["groups"] or [])
         if self.selected is not None and self.selected != self.planned_targets:
             raise InvalidInput(
-                f"fleet names {self.selected} devices, but hawkBit, which takes upper and lower case for the same in a "
-                f"rollout's query, finds {self.planned_targets}: select by query, tag or group, or use "
+                f"fleet means {self.selected} devices, but hawkBit, which takes upper and lower case for the same in a "
+                f"rollout's query, finds {self.planned_targets}: select by a query that leaves the others out, or use "
                 "distribution_set_assign."
             )
         limit = params["fleet_limit"]
@@ -426,6 +426,10 @@ class RolloutTask:
         confirmed = any(level["confirmation_required"] is not None for level in levels)
         if confirmed and self.hawkbit.api.generation == SEED:
             raise Unsupported("confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.")
+        if self.params["weight"] is not None and not self.hawkbit.rollouts.takes_weight():
+            raise Unsupported(
+                "weight is given, but needs multi-assignment before hawkBit 0.5, which is off: leave it out."
+            )
         if self.params["dynamic_groups"] is not None and not self.hawkbit.rollouts.dynamic():
             raise Unsupported("dynamic_groups is given, but came with hawkBit 0.5: leave it out.")
 

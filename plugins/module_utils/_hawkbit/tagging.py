@@ -69,6 +69,11 @@ class TagWish(Generic[Id]):
     purge: bool = False
     new: bool = False
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether all tags that are not named are to go."""
+        return self.purge and self.tags is not None
+
 
 class Tagging(Generic[Id]):
     """The tags of one kind of object, and who bears them. Not for several threads.
@@ -134,19 +139,18 @@ class Tagging(Generic[Id]):
         self._check(meant)
         # a tag that does not exist is absent already
         named = {name for one in meant for names in (one.tags or (), one.absent) for name in names} & self.names.keys()
-        relevant = sorted(self.names if any(wish.purge and wish.tags is not None for wish in meant) else named)
+        relevant = sorted(self.names if any(wish.exclusive for wish in meant) else named)
         there = {wish.member for wish in meant if not wish.new}
         with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
             found = pool.map(lambda name: self.members(name, there) if there else set(), relevant)
             bearers: dict[str, set[Id]] = dict(zip(relevant, found))
         for wish in meant:
             wanted = set(wish.tags or ())
-            purge = wish.purge and wish.tags is not None
             for name in relevant:
                 has = wish.member in bearers[name]
                 if name in wanted and not has:
                     result.add.setdefault(name, []).append(wish.member)
-                elif has and name not in wanted and (purge or name in wish.absent):
+                elif has and name not in wanted and (wish.exclusive or name in wish.absent):
                     result.remove.setdefault(name, []).append(wish.member)
         return result
 

@@ -16,7 +16,7 @@ from . import metadata, tagging
 from .api import PARALLEL
 from .client import Hawkbit
 from .fleet import blamed, shorten
-from .inventory import in_parallel
+from .inventory import PARALLEL_TARGETS, in_parallel
 from .metadata import Metadata, MetadataPlan
 from .tagging import TagPlan, TagWish, target_tagging
 from .targets import HIDDEN_FIELD, TargetPlan, check, removal
@@ -64,6 +64,11 @@ class TargetTask:
                 raise InvalidInput(f"{option} is empty, which would find all targets: give a query, or leave it out.")
             if params[option] is not None and limit is None:
                 raise InvalidInput(f"{option} removes what it finds: say in max_removals how many that may be at most.")
+        for option in ("purge_metadata", "purge_tags"):
+            if params["targets"] is not None and params[option]:
+                raise InvalidInput(
+                    f"{option} goes with controller_id: set it in those entries of targets that it is for."
+                )
         check(self.wanted)
         for item in self.wanted:
             of = "" if params["targets"] is None else f"'{item['controller_id']}'"
@@ -133,7 +138,7 @@ class TargetTask:
                 return {}
 
         existing = [item["controller_id"] for item in asked if item["controller_id"] in found]
-        there = dict(zip(existing, in_parallel(read, existing, PARALLEL)))
+        there = dict(zip(existing, in_parallel(read, existing, PARALLEL_TARGETS)))
         plans = {}
         for item in asked:
             one = item["controller_id"]
@@ -194,7 +199,11 @@ class TargetTask:
             written += self.tag_plan.by_member()
             in_parallel(write_metadata, list(self.metadata_plans), PARALLEL)
         except FleetError as error:
-            error.result["changed"] = bool(written) or error.result.get("changed", False)
+            done = {*written, *error.result.pop("written", ())}
+            error.result["changed"] = bool(done) or error.result.get("changed", False)
+            error.result["targets"] = {
+                kind: [one for one in ids if one in done] for kind, ids in plan.summary().items()
+            }
             raise
 
     def result(self) -> dict[str, Any]:

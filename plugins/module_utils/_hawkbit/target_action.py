@@ -16,9 +16,9 @@ from .._core.errors import InvalidInput, Unsupported
 from .._core.plan import Change, Plan
 from .._core.task import Task
 from .actions import WAITS_FOR_CONFIRMATION, Action
-from .api import PARALLEL, SEED
+from .api import PARALLEL, SEED, askable
 from .client import Hawkbit
-from .fleet import resolve, shorten
+from .fleet import resolve, said, shorten
 
 
 @dataclass(frozen=True)
@@ -144,10 +144,13 @@ class ActionTask:
     def _targets(self) -> list[str]:
         controller_id = self.params["controller_id"]
         if controller_id is not None:
-            if self.hawkbit.targets.get(controller_id) is None:
+            if not askable(controller_id) or self.hawkbit.targets.get(controller_id) is None:
                 raise InvalidInput(f"controller_id is '{controller_id}', but hawkBit has no such target.")
             return [controller_id]
-        return list(resolve(self.hawkbit, self.params["fleet"], self.params["on_unknown_device"]).names)
+        targets = list(resolve(self.hawkbit, self.params["fleet"], self.params["on_unknown_device"]).names)
+        if not targets:
+            self.task.warn(f"{said(self.params['fleet'])}, which selects no device: nothing is to be done.")
+        return targets
 
     def _meant(self) -> Iterable[Action]:
         params = self.params

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.errors import FleetError, InvalidInput, NotFound
+from .._core.errors import FleetError, InvalidInput
 from . import rsql
 from .action_info import ActionInfo, ActionWish
 from .api import PARALLEL, Api, askable
-from .inventory import ASSIGNED, INSTALLED, METADATA, Inventory, in_parallel
+from .inventory import ASSIGNED, INSTALLED, Inventory, in_parallel
 from .metadata_query import MetadataQuery
 from .targets import Targets
 
@@ -207,8 +207,7 @@ class TargetInfo:
         if "attributes" in wanted:
             added["attributes"] = dict(inventory.attributes(ids))
         if "metadata" in wanted:
-            read = in_parallel(lambda one: self._metadata(one, wish.metadata), ids, PARALLEL)
-            added["metadata"] = dict(zip(ids, read))
+            added["metadata"] = dict(_metadata(inventory, ids, wish.metadata))
         if "tags" in wanted:
             tags = inventory.tags()
             added["tags"] = {controller_id: tags.get(controller_id, []) for controller_id in ids}
@@ -221,17 +220,6 @@ class TargetInfo:
             added["actions"] = dict(self._actions(ids, wish.actions))
         return added
 
-    def _metadata(self, controller_id: str, query: MetadataQuery | None) -> dict[str, str]:
-        asked = None if query is None else query.text
-        if not askable(controller_id):
-            return {}
-        try:
-            pages = self.api.pages(METADATA, values={"controller_id": controller_id}, query=asked, sort="key:ASC")
-            found = {entry["key"]: entry["value"] for entry in pages}
-        except NotFound:
-            return {}
-        return found if query is None else query.filter(found)
-
     def _actions(self, ids: Sequence[str], wish: ActionWish) -> dict[str, list[dict[str, Any]]]:
         try:
             return self.actions.read(ids, wish)
@@ -241,6 +229,12 @@ class TargetInfo:
 
     def _alone(self, controller_id: str) -> dict[str, Any] | None:
         return self.targets.get(controller_id) if askable(controller_id) else None
+
+
+def _metadata(inventory: Inventory, ids: Sequence[str], query: MetadataQuery | None) -> dict[str, dict[str, str]]:
+    if query is None:
+        return inventory.metadata(ids)
+    return {one: query.filter(found) for one, found in inventory.metadata(ids, query.text).items()}
 
 
 def _narrowest(ids: list[str], query: str | None) -> str | None:

@@ -22,6 +22,7 @@ from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
 from .api import MODERN, PAGE, PARALLEL, ROOT, Api, askable
 from .named import Named
+from .versioned import MARKUP
 
 LIST = reads("list targets", "GET", f"{ROOT}/targets")
 READ = reads("read target", "GET", f"{ROOT}/targets/{{controller_id}}")
@@ -50,7 +51,9 @@ NO_TYPE = -1
 EMPTY = {"targetType": NO_TYPE}
 HIDDEN_FIELD = "securityToken"
 HIDDEN = "(not shown)"
-_MARKUP = re.compile(r"<[^>]+>")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# what java.net.URI does not take, which reads addresses up to 0.9
+_NO_URI = re.compile(r"[\s<>\"{}|\\^`]")
 
 
 @dataclass
@@ -169,6 +172,7 @@ class Targets:
             type_name = item.get("target_type")
             type_id = None if type_name is None else (types or {})[type_name]
             present = found.get(controller_id)
+            self._check_texts(controller_id, texts, new=present is None)
             if present is None:
                 body = {FIELDS[name]: text for name, text in texts.items()}
                 shown = {"name": controller_id, **texts}
@@ -201,6 +205,19 @@ class Targets:
             if before or after:
                 plan.update.append(Change(controller_id, before, after))
         return plan
+
+    def _check_texts(self, controller_id: str, texts: Mapping[str, str], new: bool) -> None:
+        """Refuse what depends on the server, and on whether the target is new."""
+        if new and "name" not in texts and len(controller_id) > LENGTHS["name"]:
+            raise InvalidInput(
+                f"name of target '{controller_id}' is missing: its id, which would be the name, has "
+                f"{len(controller_id)} characters, and {LENGTHS['name']} is the most."
+            )
+        address = texts.get("address")
+        if address and _NO_URI.search(address) and self.api.generation != MODERN:
+            raise InvalidInput(
+                f"address of target '{controller_id}' is '{address}': give a URI, such as http://192.0.2.7."
+            )
 
     def plan_absent(self, controller_ids: list[str]) -> TargetPlan:
         """Plan to remove targets."""
@@ -242,6 +259,7 @@ class Targets:
                     pass
         except FleetError as error:
             error.result.setdefault("changed", bool(written))
+            error.result["written"] = written
             raise
 
     def request_attributes(self, controller_ids: Iterable[str]) -> None:
@@ -358,6 +376,8 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
         controller_id = item["controller_id"]
         if not controller_id or re.search(r"\s", controller_id):
             raise InvalidInput(f"controller_id is '{controller_id}': give 1 to 256 characters without blanks.")
+        if _CONTROL.search(controller_id):
+            raise InvalidInput(f"controller_id is {controller_id!r}: give it without control characters.")
         if not askable(controller_id):
             raise InvalidInput(
                 f"controller_id is '{controller_id}': hawkBit cannot be asked for ids with / \\ ; or % in them, nor "
@@ -374,7 +394,9 @@ def check(wanted: Iterable[Mapping[str, Any]]) -> None:
                 raise InvalidInput(f"{name} of '{controller_id}' is {len(value)} characters long: {most} is the most.")
             if not value.strip() and name in ("name", "security_token"):
                 raise InvalidInput(f"{name} of target '{controller_id}' is empty: give at least one character.")
-            if name != "address" and _MARKUP.search(value):
+            if _CONTROL.search(value):
+                raise InvalidInput(f"{name} of target '{controller_id}' holds control characters: leave them out.")
+            if name != "address" and MARKUP.search(value):
                 raise InvalidInput(
                     f"{name} of target '{controller_id}' looks like HTML, which hawkBit refuses: leave out the <>."
                 )

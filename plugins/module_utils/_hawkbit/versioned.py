@@ -25,7 +25,7 @@ SHOWN = 10
 LENGTHS = {"name": 128, "version": 64, "type": 64, "key": 64, "description": 512, "vendor": 256}
 KEYS = ("name", "version", "type")
 # What all releases refuse; 0.3.0M7 refuses a little more.
-_MARKUP = re.compile(r"<[A-Za-z][^>]*>|<!--.*-->", re.DOTALL)
+MARKUP = re.compile(r"<[A-Za-z][^>]*>|<!--|<!doctype|<\?", re.IGNORECASE)
 
 
 def find(
@@ -125,7 +125,7 @@ def check_markup(label: str, value: str) -> None:
     Raises:
         InvalidInput: names the option, the value and what would be right.
     """
-    if _MARKUP.search(value):
+    if MARKUP.search(value):
         raise InvalidInput(f"{label} is '{value}', which looks like HTML: hawkBit refuses that, so leave out the <>.")
 
 

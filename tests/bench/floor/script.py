@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """An inventory script as people write them: page after page, a few variables, groups by hand."""
 
 from __future__ import annotations

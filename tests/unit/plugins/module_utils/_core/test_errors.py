@@ -15,6 +15,7 @@ CODES = {
     "InvalidInput": "invalid_input",
     "NotFound": "not_found",
     "Conflict": "conflict",
+    "ConcurrentChange": "conflict",
     "AuthFailed": "auth",
     "Unreachable": "unreachable",
     "RateLimited": "unreachable",

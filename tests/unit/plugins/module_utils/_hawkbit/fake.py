@@ -79,6 +79,7 @@ class FakeHawkbit:
         self.metadata: dict[str, dict[str, str]] = {}
         self.types: list[dict[str, Any]] = []
         self.assigned: dict[str, int] = {}
+        self.installed: dict[str, int] = {}
         self.sets: dict[int, dict[str, Any]] = {}
         self.actions: list[FakeAction] = []
         self.filters: dict[str, str] = {}
@@ -135,6 +136,11 @@ class FakeHawkbit:
     def end(self, action: FakeAction, status: str) -> None:
         """Give an action a state, which may be its end."""
         action.status = status
+        if status == "downloaded" and action.force_type == "downloadonly":
+            action.active = False
+            self.targets[action.controller_id]["updateStatus"] = "in_sync"
+        if status == "finished":
+            self.installed[action.controller_id] = action.set_id
         ends = {"finished": "in_sync", "error": "error", "canceled": "in_sync"}
         if status in ends:
             action.active = False
@@ -477,7 +483,13 @@ class FakeHawkbit:
         return 200, self.sets[int(number)]
 
     def assigned_targets(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
-        having = [cid for cid, set_id in self.assigned.items() if set_id == int(number) and cid in self.targets]
+        return self._having(self.assigned, number, parameters)
+
+    def installed_targets(self, number: str, *, parameters: dict[str, str], body: Any) -> Answer:
+        return self._having(self.installed, number, parameters)
+
+    def _having(self, which: Mapping[str, int], number: str, parameters: Mapping[str, str]) -> Answer:
+        having = [cid for cid, set_id in which.items() if set_id == int(number) and cid in self.targets]
         found = [self.targets[cid] for cid in having if rsql(parameters.get("q"), self._target_fields(cid))]
         return self.page(found, parameters)
 
@@ -644,6 +656,7 @@ ROUTES: list[tuple[str, Callable[..., Answer]]] = [
     (r"GET /distributionsets", FakeHawkbit.list_sets),
     (r"GET /distributionsets/(\d+)", FakeHawkbit.read_set),
     (r"GET /distributionsets/(\d+)/assignedTargets", FakeHawkbit.assigned_targets),
+    (r"GET /distributionsets/(\d+)/installedTargets", FakeHawkbit.installed_targets),
     (r"POST /distributionsets/(\d+)/assignedTargets", FakeHawkbit.assign_targets),
     (r"POST /targets/([^/]+)/assignedDS", FakeHawkbit.assign_one),
     (r"GET /targetfilters/([^/]+)", FakeHawkbit.read_filter),

@@ -40,6 +40,8 @@ class Repository:
         self.drops_modules = False
         self.assigned = 0
         self.default_type: int | None = 3
+        self.metadata: dict[int, dict[str, str]] = {}
+        self.tags: dict[int, tuple[str, list[int]]] = {}
         self.server = ScriptedServer(default=self._step)
         self._next = 0
 
@@ -110,7 +112,8 @@ class Repository:
         for pattern, handler in ROUTES:
             if match := re.fullmatch(pattern, line):
                 try:
-                    return handler(self, request, query, *(int(group) for group in match.groups()))
+                    groups = (int(group) if group.isdigit() else group for group in match.groups())
+                    return handler(self, request, query, *groups)
                 except KeyError:
                     break
         return 404, {"errorCode": "hawkbit.server.error.repo.entityNotFound", "message": "It does not exist."}
@@ -212,6 +215,44 @@ class Repository:
         self.sets[number]["_modules"] = [other for other in self.sets[number]["_modules"] if other != module]
         return 204, None
 
+    def invalidate(self, request: Arrived, query: dict[str, str], number: int) -> Answer:
+        self.sets[number]["valid"] = False
+        self.sets[number]["_invalidated"] = request.json
+        return 204, None
+
+    def metadata_of(self, request: Arrived, query: dict[str, str], number: int) -> Answer:
+        kept = self.metadata.setdefault(number, {})
+        if request.method == "POST":
+            kept.update({item["key"]: item["value"] for item in request.json})
+            return 201, None
+        content = [{"key": key, "value": value} for key, value in kept.items()]
+        return 200, {"content": content, "total": len(content)}
+
+    def metadata_entry(self, request: Arrived, query: dict[str, str], number: int, key: str) -> Answer:
+        kept = self.metadata[number]
+        if request.method == "DELETE":
+            del kept[key]
+            return 204, None
+        if request.method == "PUT":
+            kept[key] = request.json["value"]
+        return 200, {"key": key, "value": kept[key]}
+
+    def list_actions(self, request: Arrived, query: dict[str, str]) -> Answer:
+        return self._page([], query)
+
+    def list_tags(self, request: Arrived, query: dict[str, str]) -> Answer:
+        return self._page([{"id": number, "name": name} for number, (name, _sets) in self.tags.items()], query)
+
+    def tagged(self, request: Arrived, query: dict[str, str], number: int) -> Answer:
+        bearers = self.tags[number][1]
+        if request.method == "POST":
+            bearers += request.json
+            return 204, None
+        if request.method == "DELETE":
+            bearers[:] = [one for one in bearers if one not in request.json]
+            return 204, None
+        return self._page([{**self._shown(self.sets[one])} for one in bearers], {})
+
     def targets_of_set(self, request: Arrived, query: dict[str, str], number: int) -> Answer:
         return 200, {"content": [], "total": self.assigned}
 
@@ -257,6 +298,12 @@ ROUTES: list[tuple[str, Callable[..., Answer]]] = [
     (r"POST /distributionsets/(\d+)/assignedSM", Repository.add_modules),
     (r"DELETE /distributionsets/(\d+)/assignedSM/(\d+)", Repository.remove_module),
     (r"GET /distributionsets/(\d+)/(?:assigned|installed)Targets", Repository.targets_of_set),
+    (r"POST /distributionsets/(\d+)/invalidate", Repository.invalidate),
+    (r"(?:GET|POST) /distributionsets/(\d+)/metadata", Repository.metadata_of),
+    (r"(?:GET|PUT|DELETE) /distributionsets/(\d+)/metadata/([a-z]+)", Repository.metadata_entry),
+    (r"GET /distributionsettags", Repository.list_tags),
+    (r"(?:GET|POST|DELETE) /distributionsettags/(\d+)/assigned", Repository.tagged),
+    (r"GET /actions", Repository.list_actions),
     (r"GET /distributionsettypes", Repository.set_types),
     (r"GET /distributionsettypes/(\d+)/mandatorymoduletypes", Repository.mandatory),
     (r"GET /distributionsettypes/(\d+)/optionalmoduletypes", Repository.optional),

@@ -163,7 +163,10 @@ def test_query_sort_and_further_parameters_are_sent(client: Client) -> None:
         }
 
 
-@pytest.mark.parametrize("data", [{}, {"content": None}, {"content": {"a": 1}}, {"total": 3}])
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"content": None}, {"content": {"a": 1}}, {"total": 3}, {"content": [None]}, {"content": [], "total": "x"}],
+)
 def test_a_list_without_content_is_no_answer_of_hawkbit(client: Client, data: Any) -> None:
     with ScriptedServer(default=answer(json=data)) as server, pytest.raises(Unsupported) as caught:
         listed(client(server.url).api)

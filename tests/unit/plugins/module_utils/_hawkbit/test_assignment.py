@@ -308,6 +308,85 @@ def test_each_move_is_seen(assigned: tuple[FakeHawkbit, Assignment]) -> None:
     assert states_after(found) == {"d1": SUCCEEDED, "d2": FAILED, "d3": ABORTED, "d4": ABORTED}
 
 
+def test_a_target_that_is_removed_is_seen(assigned: tuple[FakeHawkbit, Assignment]) -> None:
+    fake, found = assigned
+    remove(fake, "d2")
+    assert states_after(found) == {"d1": PENDING, "d2": ABORTED, "d3": PENDING, "d4": PENDING}
+    fake.forget()
+    found.refresh()
+    assert asked(fake) == []
+
+
+def remove(fake: FakeHawkbit, controller_id: str) -> None:
+    """Have a target removed, its actions with it."""
+    del fake.targets[controller_id]
+    fake.assigned.pop(controller_id, None)
+    fake.actions = [action for action in fake.actions if action.controller_id != controller_id]
+
+
+def test_an_update_that_is_cancelled_or_replaced_is_lost_though_the_device_has_not_heard(
+    assigned: tuple[FakeHawkbit, Assignment],
+) -> None:
+    fake, found = assigned
+    fake.assign(fake.add_set(version="2"), "d1")
+    assert states_after(found) == {"d1": ABORTED, "d2": PENDING, "d3": PENDING, "d4": PENDING}
+    fake.forget()
+    found.refresh()
+    assert asked(fake) == []
+    if fake.generation == "seed":
+        # that of a single one is in the target's actions only
+        return
+    fake.cancel_action("d2", "2", parameters={}, body=None)
+    assert states_after(found)["d2"] == ABORTED
+    # the device goes on with it
+    fake.actions[1].type, fake.actions[1].status = "update", "running"
+    assert states_after(found)["d2"] == PENDING
+
+
+def test_a_target_that_only_slipped_from_one_page_to_the_other_is_not_lost(
+    make_fake: Any, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when others are removed while the pages are read."""
+    monkeypatch.setattr(module, "FEW", 5)
+    for generation in ("legacy", "modern"):
+        fake = make_fake(generation)
+        ids = [f"d{index:03}" for index in range(600)]
+        fake.add_targets(*ids)
+        fake.add_set()
+        found = look(fake)
+        found.assign(ids, OPTIONS)
+        found.refresh()
+        fake.report("d000", "finished")
+
+        def between_pages(request: Arrived, fake: FakeHawkbit = fake) -> None:
+            if "offset=500" in request.target and "d599" in fake.targets:
+                remove(fake, "d599")
+
+        fake.on = between_pages
+        gone = {name: state for name, state in states_after(found).items() if state not in (PENDING, SUCCEEDED)}
+        # it was there when its page was read
+        assert gone == {}
+        assert states_after(found)["d599"] == ABORTED
+
+
+@pytest.mark.parametrize("generation", ["seed", "legacy"])
+def test_beside_each_other_removed_and_cancelled_ones_are_seen(make_fake: Any, client: Client, generation: str) -> None:
+    fake = make_fake(generation)
+    fake.configuration["multi.assignments.enabled"] = {"value": True}
+    fake.add_targets("d1", "d2", "d3")
+    fake.add_set()
+    found = assignment(client(fake), 1, {one: one for one in ("d1", "d2", "d3")}, beside=True)
+    found.read()
+    found.assign(["d1", "d2", "d3"], OPTIONS)
+    found.refresh()
+    remove(fake, "d1")
+    fake.cancel_action("d2", "2", parameters={}, body=None)
+    fake.assign(fake.add_set(version="2"), "d3")
+    assert states_after(found)["d1"] == ABORTED
+    assert states_after(found)["d2"] == ABORTED
+    assert states_after(found)["d3"] in (PENDING, RUNNING)
+
+
 def test_a_fleet_that_takes_long_to_read_is_read_seldom_but_its_failures_and_its_end_at_once(
     assigned: tuple[FakeHawkbit, Assignment], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import Conflict, InvalidInput, Unsupported
 from ansible_collections.fleet.deploy.plugins.modules import distribution_set as module
 
 from .conftest import Client, Run
@@ -226,3 +226,135 @@ def test_each_write_has_one_effect(repository: Repository, run: Run, step: str, 
     ends = {"create": [[1, 3]], "update": [[1]], "add": [[1, 3]], "take out": [[]], "remove": []}
     assert have == ends[step]
     assert len(repository.writes) == (2 if fault == "before" else 1)
+
+
+# -- metadata, tags, invalidation --------------------------------------------------------------------------------
+
+
+def test_metadata_and_tags_follow_a_new_set(repository: Repository, run: Run) -> None:
+    repository.tags = {1: ("released", []), 2: ("tested", [])}
+    given: dict[str, Any] = {
+        "name": "set",
+        "version": "1",
+        "type": "os",
+        "modules": modules("fw"),
+        "metadata": {"commit": "4f2a91c", "build": 1187},
+        "tags": ["released"],
+    }
+    planned = run(module, repository.server.url, check_mode=True, diff_mode=True, **given)
+    assert repository.writes == []
+    done = run(module, repository.server.url, diff_mode=True, **given)
+    number = next(iter(repository.sets))
+    assert repository.writes == [
+        "POST /distributionsets",
+        f"POST /distributionsets/{number}/metadata",
+        "POST /distributionsettags/1/assigned",
+    ]
+    assert planned.result["diff"] == done.result["diff"]
+    for ran in (planned, done):
+        found = ran.result["distribution_set"]
+        assert (found["metadata"], found["tags"]) == ({"commit": "4f2a91c", "build": "1187"}, ["released"])
+    again = run(module, repository.server.url, **given)
+    assert (again.result["changed"], again.result["distribution_set"]) == (False, done.result["distribution_set"])
+
+
+def test_metadata_and_tags_change_also_when_the_set_is_locked(repository: Repository, run: Run) -> None:
+    number = repository.add_set("set", 1, locked=True)
+    repository.metadata[number] = {"a": "1", "b": "2", "c": "3"}
+    repository.tags = {1: ("old", [number]), 2: ("new", [])}
+    done = run(
+        module,
+        repository.server.url,
+        diff_mode=True,
+        name="set",
+        version="1",
+        metadata={"a": "9"},
+        metadata_absent=["b"],
+        tags=["new"],
+        tags_absent=["old", "never"],
+    )
+    assert done.error is None
+    assert done.result["diff"] == {
+        "before": {"set:1": {"metadata": {"a": "1", "b": "2"}, "tags": ["old"]}},
+        "after": {"set:1": {"metadata": {"a": "9"}, "tags": ["new"]}},
+    }
+    assert (repository.metadata[number], repository.tags[2][1]) == ({"a": "9", "c": "3"}, [number])
+    purged = run(
+        module,
+        repository.server.url,
+        name="set",
+        version="1",
+        metadata={},
+        purge_metadata=True,
+        tags=[],
+        purge_tags=True,
+    )
+    assert (purged.result["distribution_set"]["metadata"], purged.result["distribution_set"]["tags"]) == ({}, [])
+    assert (repository.metadata[number], repository.tags[2][1]) == ({}, [])
+
+
+def test_nobody_asks_for_metadata_and_tags_unless_it_matters(repository: Repository, run: Run) -> None:
+    repository.add_set("set", 1)
+    done = run(module, repository.server.url, name="set", version="1", purge_metadata=True, purge_tags=True)
+    found = done.result["distribution_set"]
+    assert (found["metadata"], found["tags"], len(repository.requests)) == (None, None, 1)
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"metadata": {"a": None}}, "metadata: 'a' is no text: give text, or list the key in metadata_absent."),
+        (
+            {"tags": ["x"], "tags_absent": ["x"]},
+            "tags and tags_absent both have 'x': give it in one of them.",
+        ),
+        (
+            {"tags": ["x"]},
+            (
+                "tags has 'x', but hawkBit has no such distribution set tag: there are none at all. Create it with "
+                "hawkbit_tag and kind=distribution_set first."
+            ),
+        ),
+        ({"invalidation": {}}, "invalidation is only for state=invalidated: leave it out."),
+    ],
+)
+def test_what_cannot_be_noted_down(repository: Repository, run: Run, given: dict[str, Any], message: str) -> None:
+    done = run(module, repository.server.url, name="set", version="1", **given)
+    assert isinstance(done.error, InvalidInput)
+    assert (done.result["msg"], repository.writes) == (message, [])
+
+
+@pytest.mark.parametrize("fault", [None, "before", "after"])
+def test_a_set_is_invalidated(repository: Repository, run: Run, fault: str | None) -> None:
+    number = repository.add_set("set", 1)
+    given: dict[str, Any] = {"name": "set", "version": "1", "state": "invalidated", "invalidation": {"actions": "soft"}}
+    planned = run(module, repository.server.url, check_mode=True, **given)
+    assert (planned.result["distribution_set"]["valid"], repository.writes) == (False, [])
+    repository.fault = fault
+    done = run(module, repository.server.url, **given)
+    assert (done.error, done.result["changed"], done.result["distribution_set"]["valid"]) == (None, True, False)
+    assert repository.sets[number]["_invalidated"] == {"actionCancelationType": "soft"}
+    assert len(repository.writes) == (2 if fault == "before" else 1)
+    assert not run(module, repository.server.url, **given).result["changed"]
+    refused = run(module, repository.server.url, name="set", version="1", description="new")
+    assert isinstance(refused.error, Conflict)
+    assert refused.result["msg"] == (
+        "Distribution set 'set' version '1' was invalidated, so it cannot be changed: make a new version."
+    )
+
+
+def test_what_cannot_be_invalidated(repository: Repository, run: Run) -> None:
+    given: dict[str, Any] = {"name": "set", "version": "1", "state": "invalidated"}
+    assert isinstance(run(module, repository.server.url, **given).error, InvalidInput)
+    number = repository.add_set("set")
+    incomplete = run(module, repository.server.url, **given)
+    assert isinstance(incomplete.error, InvalidInput)
+    assert "is incomplete, and hawkBit invalidates complete ones only: use state=absent." in incomplete.result["msg"]
+    repository.sets[number]["_modules"] = [1]
+    alone = run(module, repository.server.url, invalidation={"cancel_rollouts": True}, **given)
+    assert isinstance(alone.error, Unsupported)
+    del repository.sets[number]["valid"]
+    old = run(module, repository.server.url, **given)
+    assert isinstance(old.error, Unsupported)
+    assert old.result["msg"] == "state is 'invalidated', which came with hawkBit 0.3.0M8: use state=absent."
+    assert repository.writes == []

@@ -57,6 +57,7 @@ def test_groups_need_a_server_that_has_them(make_fake: MakeFake, client: Client,
     modern = make_fake("modern")
     modern.add_targets("d1", "d2", "d3")
     modern.groups_of.update(d1="north", d2="south")
+    modern.targets["d1"]["group"], modern.targets["d2"]["group"] = "north", "south"
     wanted = {"group": ["d1"], "groups": ["d1", "d2"]}[next(iter(given))]
     assert list(resolve(client(modern), fleet(**given)).names) == wanted
     for generation in ("seed", "legacy"):
@@ -154,9 +155,8 @@ def test_unknown_devices_may_be_ignored(five: FakeHawkbit, client: Client) -> No
 @pytest.mark.parametrize(
     "given, policy, subject",
     [
-        ({"ids": ["nope"]}, "ignore", "fleet.ids"),
-        ({"query": "name==nope"}, "fail", "fleet.query is 'name==nope', which"),
         ({"tag": "nope"}, "fail", "fleet.tag is 'nope', which"),
+        ({"tag": "CANARY"}, "fail", "fleet.tag is 'CANARY', which"),
     ],
 )
 def test_a_selection_of_nobody_is_refused(
@@ -165,6 +165,24 @@ def test_a_selection_of_nobody_is_refused(
     with pytest.raises(InvalidInput) as caught:
         resolve(client(five), fleet(**given), policy)
     assert caught.value.msg == f"{subject} selects no device: correct it, or register the devices first."
+
+
+@pytest.mark.parametrize("given, policy", [({"ids": ["nope"]}, "ignore"), ({"query": "name==nope"}, "fail")])
+def test_a_query_may_find_nobody_any_more(
+    five: FakeHawkbit, client: Client, given: dict[str, Any], policy: str
+) -> None:
+    assert resolve(client(five), fleet(**given), policy).names == {}
+
+
+def test_upper_and_lower_case_are_not_the_same(make_fake: MakeFake, client: Client) -> None:
+    """RSQL takes them for the same."""
+    modern = make_fake("modern")
+    modern.add_targets("d1", "d2")
+    modern.groups_of.update(d1="north", d2="North")
+    modern.targets["d1"]["group"], modern.targets["d2"]["group"] = "north", "North"
+    modern.tags.update(canary=["d1"], Canary=["d2"])
+    for given in ({"group": "north"}, {"groups": ["north"]}, {"tag": "canary"}):
+        assert list(resolve(client(modern), fleet(**given)).names) == ["d1"]
 
 
 def test_a_name_that_several_devices_bear_is_refused(five: FakeHawkbit, client: Client) -> None:

@@ -144,6 +144,7 @@ def test_values_become_text() -> None:
             None,
             "metadata of 'x' has the key ' a': give text without blanks at the ends and without / \\ ; %.",
         ),
+        ({"..": "1"}, None, "metadata of 'x' has the key '..', which cannot stand in an address: give another one."),
         (
             {"a/b": "1"},
             None,

@@ -303,7 +303,7 @@ def test_a_device_that_was_not_named_never_gets_it(ready: FakeHawkbit, roll: Rol
     ready.add_targets("D1")
     ran = roll(name="r1", distribution_set=SET, fleet={"ids": ["d1", "d2"]})
     assert isinstance(ran.error, InvalidInput)
-    assert ran.result["msg"].startswith("fleet names 2 devices, but hawkBit, ")
+    assert ran.result["msg"].startswith("fleet means 2 devices, but hawkBit, ")
     assert ready.writes == []
 
 
@@ -1004,6 +1004,7 @@ def test_a_rollout_with_dynamic_groups_is_waited_for_until_the_others_have_ended
             {"confirmation_required": False},
             "confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.",
         ),
+        ({"weight": 7}, "weight is given, but needs multi-assignment before hawkBit 0.5, which is off: leave it out."),
         (
             {"groups": [{"name": "a", "confirmation_required": True}]},
             "confirmation_required is given, but came with hawkBit 0.3.0M8: leave it out.",
@@ -1014,6 +1015,7 @@ def test_what_an_old_release_would_ignore_is_refused(
     make_fake: MakeFake, run: Run, given: dict[str, Any], words: str
 ) -> None:
     fake = make_fake("seed")
+    fake.configuration["multi.assignments.enabled"] = {"value": False}
     fake.add_targets("d1")
     fake.add_set()
     ran = run(module, fake, **NEW, **given)

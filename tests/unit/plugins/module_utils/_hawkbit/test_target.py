@@ -83,7 +83,13 @@ def test_metadata_is_read_of_those_only_that_have_the_option(modern_full: FakeHa
 
 @pytest.mark.parametrize("option", ["metadata", "tags"])
 def test_purging_needs_the_list(full: FakeHawkbit, run: Run, option: str) -> None:
-    ran = run(module, full, controller_id="d1", **{f"purge_{option}": True, f"{option}_absent": ["x"]})
+    other = {
+        "controller_id": "d2",
+        option: {} if option == "metadata" else ["canary", "night"],
+        f"purge_{option}": True,
+    }
+    without = {"controller_id": "d1", f"purge_{option}": True, f"{option}_absent": ["x"]}
+    ran = run(module, full, targets=[other, without])
     assert (ran.error, ran.result["changed"]) == (None, False)
     ran = run(module, full, controller_id="d1", **{f"purge_{option}": True, option: {} if option == "metadata" else []})
     assert ran.result["changed"] is True
@@ -100,6 +106,13 @@ def test_a_key_that_came_in_between_is_changed_instead(full: FakeHawkbit, run: R
     ran = run(module, full, controller_id="d3", metadata={"site": "hall 3", "rack": "1"})
     assert ran.error is None
     assert full.metadata["d3"] == {"site": "hall 3", "rack": "1"}
+
+
+def test_who_has_a_tag_is_not_asked_for_new_targets(modern_full: FakeHawkbit, run: Run) -> None:
+    run(module, modern_full, targets=[{"controller_id": one, "tags": ["canary"]} for one in ("n1", "n2")])
+    before = modern_full.lines[: modern_full.lines.index("POST /targets")]
+    assert [line for line in before if "assigned" in line] == []
+    assert modern_full.tags["canary"] == ["d1", "d2", "n1", "n2"]
 
 
 def test_a_tag_for_a_thousand_targets_is_a_few_requests(fake: FakeHawkbit, run: Run) -> None:
@@ -354,12 +367,53 @@ def test_what_does_not_exist_is_told_before_the_first_write(
 
 
 @pytest.mark.parametrize(
-    "refused, changed",
-    [("POST /targets", False), ("POST /targettags/1/assigned", True), ("POST /targets/d9/metadata", True)],
+    "one, refused, changed",
+    [
+        ("d9", "POST /targets", False),
+        ("d9", "POST /targettags/1/assigned", True),
+        ("d9", "POST /targets/d9/metadata", True),
+        # of a target that is as it should be but for these
+        ("d3", "POST /targettags/1/assigned", False),
+        ("d3", "POST /targettags/3/assigned", True),
+        ("d3", "POST /targets/d3/metadata", True),
+    ],
 )
 def test_what_was_written_before_a_fault_counts_as_changed(
-    modern_full: FakeHawkbit, run: Run, refused: str, changed: bool
+    modern_full: FakeHawkbit, run: Run, one: str, refused: str, changed: bool
 ) -> None:
     modern_full.refuse.append((refused, (403, error("insufficientPermission", "Insufficient Permission"))))
-    ran = run(module, modern_full, controller_id="d9", tags=["canary"], metadata={"a": "b"})
+    ran = run(module, modern_full, controller_id=one, tags=["canary", "spare"], metadata={"a": "b"})
     assert (ran.result["error"]["code"], ran.result["changed"]) == ("auth", changed)
+
+
+@pytest.mark.parametrize("option", ["purge_metadata", "purge_tags"])
+def test_a_purge_beside_a_list_is_refused(full: FakeHawkbit, run: Run, option: str) -> None:
+    ran = run(module, full, targets=[{"controller_id": "d1"}], **{option: True})
+    assert ran.result["msg"] == f"{option} goes with controller_id: set it in those entries of targets that it is for."
+    assert full.writes == []
+
+
+def test_what_was_done_before_a_fault_is_told(modern: FakeHawkbit, run: Run) -> None:
+    modern.add_targets("d1", "d2")
+    modern.refuse.append(("PUT /targets/d2", (400, error("x", "No"))))
+    names = [{"controller_id": one, "name": "New"} for one in ("d0", "d1", "d2")]
+    ran = run(module, modern, targets=names)
+    assert ran.result["changed"]
+    assert ran.result["targets"] == {"created": ["d0"], "updated": ["d1"], "removed": []}
+
+
+def test_an_id_that_is_too_long_for_a_name_needs_one(full: FakeHawkbit, run: Run) -> None:
+    long = "d" * 129
+    ran = run(module, full, controller_id=long)
+    assert ran.result["msg"].startswith(f"name of target '{long}' is missing: its id, which would be the name, has 129")
+    assert full.writes == []
+    assert run(module, full, controller_id=long, name="short").result["changed"]
+
+
+def test_an_address_that_old_servers_refuse(full: FakeHawkbit, run: Run) -> None:
+    ran = run(module, full, controller_id="d1", address="http://a b")
+    if full.generation == "modern":
+        assert ran.result["changed"]
+    else:
+        assert ran.result["msg"] == "address of target 'd1' is 'http://a b': give a URI, such as http://192.0.2.7."
+        assert full.writes == []

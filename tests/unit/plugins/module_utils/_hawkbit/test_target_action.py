@@ -332,3 +332,14 @@ def test_old_servers_leave_it_to_the_devices(make_fake: MakeFake, run: Run) -> N
         "action is 'deny', but this hawkBit knows no confirmation: it came with 0.3.0M8, and to confirm or deny for "
         "devices with 0.8."
     )
+
+
+def test_a_query_that_finds_nobody_any_more_is_warned_of(act: Act) -> None:
+    ran = act("cancel", fleet={"query": "name==nobody"})
+    assert changed(ran) == []
+    assert ran.warnings == ["fleet.query is 'name==nobody', which selects no device: nothing is to be done."]
+
+
+def test_an_id_that_cannot_be_asked_for_is_nobody(act: Act) -> None:
+    ran = act("cancel", controller_id="a/b")
+    assert ran.result["msg"] == "controller_id is 'a/b', but hawkBit has no such target."

@@ -135,6 +135,64 @@ def test_the_history_of_actions(fake: FakeHawkbit, run: Run) -> None:
     assert len(limited.result["targets"][0]["actions"][0]["history"]) == 1
 
 
+def test_an_action_with_all_it_has(make_fake: Any, run: Run) -> None:
+    """The answer is shaped as the documentation of 0.3 shows it."""
+    fake = make_fake("seed")
+    fake.add_targets("137")
+    number = fake.add_set("gateway:x", "1.0")
+    window = {"schedule": "0 0 3 * * ?", "duration": "00:01:00", "timezone": "+00:00", "nextStartAt": 1629287509000}
+    at = f"{fake.server.url}/rest/v1"
+    answered = {
+        "createdBy": "bumlux",
+        "createdAt": 1629287400654,
+        "lastModifiedBy": "somebody",
+        "lastModifiedAt": 1629287400729,
+        "type": "update",
+        "status": "pending",
+        "forceTime": 1629287400999,
+        "weight": 600,
+        "rollout": 2,
+        "rolloutName": "rollout",
+        "maintenanceWindow": window,
+        "_links": {
+            "self": {"href": f"{at}/targets/137/actions/17"},
+            "distributionset": {"href": f"{at}/distributionsets/{number}"},
+            "status": {"href": f"{at}/targets/137/actions/17/status?offset=0&limit=50&sort=id:DESC"},
+        },
+        "id": 17,
+        "forceType": "timeforced",
+    }
+    fake.refuse.append((r"GET /targets/137/actions/17", (200, answered)))
+    done = run(module, fake, controller_id="137", gather=["actions"], action_id=17)
+    assert done.result["targets"][0]["actions"] == [
+        {
+            "id": "17",
+            "type": "update",
+            "status": "pending",
+            "active": True,
+            "state": "running",
+            "native_state": None,
+            "code": None,
+            "force_type": "timeforced",
+            "force_time": 1629287400999,
+            "weight": 600,
+            "rollout": "2",
+            "rollout_name": "rollout",
+            "distribution_set": {"id": str(number), "name": "gateway:x", "version": "1.0"},
+            "maintenance_window": {
+                "schedule": "0 0 3 * * ?",
+                "duration": "00:01:00",
+                "timezone": "+00:00",
+                "next_start_at": 1629287509000,
+            },
+            "created_at": 1629287400654,
+            "created_by": "bumlux",
+            "last_modified_at": 1629287400729,
+            "last_modified_by": "somebody",
+        }
+    ]
+
+
 def test_metadata_is_filtered_alike_in_all_generations(fake: FakeHawkbit, run: Run) -> None:
     fake.add_targets("a", "b")
     fake.metadata["a"] = {"site": "hall 1", "hw": "rev2", "hwid": "17"}

@@ -42,7 +42,7 @@ def wanted(controller_id: str, **fields: str) -> Mapping[str, Any]:
         wanted("ä,'*:+()[]{}!$&=@~"),
         wanted("..."),
         wanted("d", name="n" * 128, description="d" * 512, address="a" * 512, security_token="t" * 128),
-        wanted("d", name="1 < 2 and 3 > 2"[:9], description=""),
+        wanted("d", name="1 < 2 and 3 > 2, <3>", description=""),
         wanted("d", address="amqp://host/?a=<b>"),
         wanted("d", address=""),
     ],
@@ -58,6 +58,9 @@ def test_what_the_server_takes_is_taken(item: Mapping[str, Any]) -> None:
         (wanted(""), "controller_id is '': give 1 to 256 characters without blanks."),
         (wanted("a b"), "controller_id is 'a b': give 1 to 256 characters without blanks."),
         (wanted("a\n"), "controller_id is 'a\n': give 1 to 256 characters without blanks."),
+        (wanted("a\x00"), "controller_id is 'a\\x00': give it without control characters."),
+        (wanted("d", name="\x07bell"), "name of target 'd' holds control characters: leave them out."),
+        (wanted("d", name="<!-- x"), f"name of target 'd' {HTML}"),
         (wanted("d" * 257), f"controller_id of '{'d' * 257}' is 257 characters long: 256 is the most."),
         *[
             (
@@ -304,6 +307,21 @@ def test_a_broken_connection_writes_once(client: Client, prepare: Prepare, found
         assert (server.left, server.surprises) == (0, 0)
 
 
+@pytest.mark.parametrize("group, method", [("A/B", "PUT"), ("", "DELETE")])
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+def test_a_broken_connection_sets_a_group_once(client: Client, group: str, method: str, done: bool) -> None:
+    found = answer(json={"content": [{"controllerId": "d1", "group": group if done else "old"}], "total": 1})
+    # what is not done is looked at twice
+    rest = [found] if done else [found, found, answer(204)]
+    with ScriptedServer(reset_after(), *rest) as server:
+        client(server.url).targets.apply(TargetPlan(groups={group: ["d1"]}))
+        path = "/rest/v1/targetgroups/assigned" + ("?group=A%2FB" if group else "")
+        writes = [line for line in server.lines if not line.startswith("GET")]
+        assert writes == [f"{method} {path}"] * (1 if done else 2)
+        assert [request.json for request in server.requests if request.method == method] == [["d1"]] * len(writes)
+        assert (server.left, server.surprises) == (0, 0)
+
+
 def test_a_half_that_is_there_is_not_taken_for_the_whole(client: Client) -> None:
     """Creating is all or nothing: one of two means that it was somebody else."""
     empty = answer(json={"content": [], "total": 0})
@@ -333,7 +351,8 @@ def test_what_was_written_before_a_fault_counts_as_changed(
     targets = client(modern).targets
     with pytest.raises(Rejected) as caught:
         targets.apply(targets.plan_present([wanted(f"d{index}", name="New") for index in (1, 2, 3)]))
-    assert caught.value.result == {"changed": changed}
+    assert caught.value.result["changed"] is changed
+    assert bool(caught.value.result["written"]) is changed
 
 
 def test_check_mode_refuses_to_write(two: FakeHawkbit, client: Client) -> None:
