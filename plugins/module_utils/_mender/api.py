@@ -165,8 +165,10 @@ class Api:
             self._there[operation.path] = there
         return self._there[operation.path]
 
-    def pages(self, operation: Operation, query: Mapping[str, Any] | None = None, **options: Any) -> Iterator[Any]:
-        """Yield the items of a paged list, each once.
+    def pages(
+        self, operation: Operation, query: Mapping[str, Any] | None = None, size: int = PAGE, **options: Any
+    ) -> Iterator[Any]:
+        """Yield the items of a paged list, each once; C(size) is how many to ask for at a time.
 
         Some lists have a total, some links, some neither, and some are not paged at all: a page without anything new
         is the end.
@@ -174,7 +176,7 @@ class Api:
         seen: set[str] = set()
         page = 1
         while True:
-            wanted = {**(query or {}), "page": page, "per_page": PAGE}
+            wanted = {**(query or {}), "page": page, "per_page": size}
             answer = self.send(operation, query=wanted, shape=list, **options)
             fresh = []
             for item in answer.data:

@@ -13,7 +13,9 @@ from .._core.task import Task
 from .._core.transport import Transport
 from .api import READ_LIMIT, Api
 from .artifacts import Artifacts
+from .deployments import Deployments
 from .downloads import Downloads
+from .fleet import Devices
 from .options import DEFAULT_URL, PLATFORM
 from .releases import Releases
 from .rules import RULES
@@ -29,6 +31,8 @@ class Mender:
         self.uploads = Uploads(self.api, self.artifacts)
         self.downloads = Downloads(self.artifacts)
         self.releases = Releases(self.api, self.artifacts)
+        self.deployments = Deployments(self.api)
+        self.devices = Devices(self.api)
 
     def storage(self) -> dict[str, int | None]:
         """Return the limit of the storage, what is used and what is free, in bytes; None for no limit."""

@@ -75,7 +75,11 @@ def defaults(spec: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     filled: dict[str, Any] = {}
     for name, option in spec.items():
         value = given.get(name, option.get("default"))
-        filled[name] = defaults(option["options"], **value) if value is not None and "options" in option else value
+        if value is not None and "options" in option:
+            listed = isinstance(value, list)
+            value = [defaults(option["options"], **item) for item in (value if listed else [value])]
+            value = value if listed else value[0]
+        filled[name] = value
     unknown = set(given) - set(spec)
     assert not unknown, f"no such option: {unknown}"
     return filled
