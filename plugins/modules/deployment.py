@@ -53,7 +53,7 @@ options:
       - V(aborted) aborts the one that is active and matches O(id), or what is set of O(name), O(artifact_name) and
         O(fleet). Nothing is done when there is none, and it is an error when there are several.
       - Devices that have ended keep their status, devices that have not asked will not begin, and devices in the middle
-        of it finish, but cannot report it any more and roll back. RV(outcome) counts them.
+        of it finish, but cannot report it any more and roll back. RV(outcome) counts them. O(wait) does not matter.
     type: str
     choices: [present, aborted]
     default: present

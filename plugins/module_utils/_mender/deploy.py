@@ -73,7 +73,7 @@ class DeployTask:
         self.created = False
         self.report: Report | None = None
         self._looks = 0
-        self._look_closer = True
+        self._look_closer = False
 
     @property
     def name(self) -> str:
@@ -245,7 +245,6 @@ class DeployTask:
         self.selected = self.mender.deployments.size(found)
         inside = embedded(found)
         self.counters = self.mender.deployments.statistics(str(found["id"])) if inside is None else inside
-        self._look_closer = True
 
     # -- apply -------------------------------------------------------------------------------------------------
 
@@ -402,6 +401,9 @@ class DeployTask:
     def _state(self, snapshot: Snapshot) -> str:
         if self.creates and not self.created:
             return "planned" if self.task.check_mode else "failed"
+        if self.found is None:
+            # there is nothing to do
+            return "aborted" if self.aborts else "succeeded"
         if self.status == FINISHED:
             over_early = self._ended() < self.selected
             return "aborted" if over_early else overall_state(snapshot.counts, self.gate)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from ansible_collections.fleet.deploy.plugins.module_utils._mender.deploy import DeployTask
+from ansible_collections.fleet.deploy.plugins.module_utils._mender.deployments import Deployments
 from ansible_collections.fleet.deploy.plugins.modules import deployment, deployment_info, mender_device_deployments
 from servers.fault_proxy import FaultProxy
 from servers.mender import VERSIONS, MenderServer
@@ -159,8 +162,6 @@ def test_lost_answer_makes_no_second_deployment(server: MenderServer, deploy: Ca
 
 
 def test_somebody_who_is_faster_is_joined(newest: MenderServer, deploy: Callable[..., Ran], monkeypatch: Any) -> None:
-    from ansible_collections.fleet.deploy.plugins.module_utils._mender.deployments import Deployments
-
     ids = newest.add_devices(2, "gw")
     first = ok(deploy(newest, fleet={"ids": ids}))
     find, calls = Deployments.find, []
@@ -172,6 +173,47 @@ def test_somebody_who_is_faster_is_joined(newest: MenderServer, deploy: Callable
     monkeypatch.setattr(Deployments, "find", late)
     assert ok(deploy(newest, fleet={"ids": ids}))["deployment"]["id"] == first["deployment"]["id"]
     assert len(all_of(newest)) == 1
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("where", [(Deployments, "read"), (DeployTask, "_poll")], ids=["create", "wait"])
+def test_rerun_after_the_process_was_killed(
+    server: MenderServer, deploy: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, where: tuple[type, str]
+) -> None:
+    ids = server.add_devices(60, "gw")
+
+    def die(*_given: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        # right after the deployment was made, or while it is waited for
+        patch.setattr(*where, die)
+        with pytest.raises(Killed):
+            deploy(server, fleet={"ids": ids}, wait=True)
+    [made] = all_of(server)
+    with devices_of(server, ids):
+        ran = ok(deploy(server, fleet={"ids": ids}, wait=True))
+    assert (ran["changed"], ran["deployment"]["id"], ran["counts"]["succeeded"]) == (False, made.id, 60)
+    assert len(all_of(server)) == 1
+
+
+def test_nothing_to_do_is_no_failure(server: MenderServer, deploy: Callable[..., Ran]) -> None:
+    ran = deploy(server, fleet={"ids": [NOWHERE]}, on_unknown_device="ignore", wait=True)
+    assert (ok(ran)["changed"], ran.result["deployment"]["state"]) == (False, "succeeded")
+    assert ran.warnings == ["fleet selects no device: nothing is to be done."]
+
+
+def test_refused_plan_is_explained(deploy: Callable[..., Ran]) -> None:
+    with MenderServer(edition="professional") as server:
+        server.add_artifact("rel-1", ["gw"])
+        ran = deploy(server, fleet={"ids": server.add_devices(4, "gw")}, edition="enterprise", retries=1)
+    assert (ran.result["error"]["code"], ran.result["http"]["status"]) == ("auth", 403)
+    assert "Feature not available in your Plan" in ran.result["msg"]
+    assert ran.result["error"]["request_id"]
+    assert (ran.result["changed"], ran.result["deployment"]["id"]) == (False, None)
 
 
 # -- editions ------------------------------------------------------------------------------------------------------
@@ -367,8 +409,6 @@ def test_abort_by_somebody_else_ends_the_wait(server: MenderServer, deploy: Call
 
 
 def test_abort_in_the_middle_of_a_wait_is_noticed(server: MenderServer, deploy: Callable[..., Ran]) -> None:
-    import threading
-
     ids = server.add_devices(60, "gw")
     made = ok(deploy(server, fleet={"ids": ids}))["deployment"]["id"]
     timer = threading.Timer(0.3, lambda: server._run(lambda: server.deployments.abort(made)))

@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.deploy.plugins.modules import artifact, artifact_upload, mender_release
+from ansible_collections.fleet.deploy.plugins.modules import (
+    artifact,
+    artifact_upload,
+    deployment,
+    mender_device_deployments,
+    mender_release,
+)
 from servers.artifact_writer import Written
 from servers.fault_proxy import FAULTS, FaultProxy
 from servers.mender import MenderServer, Settings
@@ -87,7 +93,71 @@ def gone(server: MenderServer, name: str) -> int:
     return 1 - len(found(server, name))
 
 
+def deployed(fleet: Callable[[list[str], str], Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
+    """Return what begins with an artifact and devices in a group of the name, and deploys to some of them."""
+
+    def prepare(server: MenderServer, name: str, _folder: Path) -> Mapping[str, Any]:
+        server.add_artifact(name, ["dt-a"])
+        ids = server.add_devices(2, "dt-a", group=name)
+        return {"artifact_name": name, "fleet": fleet(ids, name)}
+
+    return prepare
+
+
+def begun(server: MenderServer, name: str) -> list[str]:
+    """Make a deployment of the name for two devices; return their ids."""
+    server.add_artifact(name, ["dt-a"])
+    ids = server.add_devices(2, "dt-a")
+    with server.session() as session:
+        body = {"name": name, "artifact_name": name, "devices": ids}
+        root = f"{server.url}/api/management/v1/deployments/deployments"
+        assert session.post(root, json=body, timeout=10).status_code == 201
+    return ids
+
+
+def abort(server: MenderServer, name: str, _folder: Path) -> Mapping[str, Any]:
+    """Return the options of an abort."""
+    begun(server, name)
+    return {"name": name, "state": "aborted"}
+
+
+def leave(server: MenderServer, name: str, _folder: Path) -> Mapping[str, Any]:
+    """Return the options that take a device out."""
+    return {"device_id": begun(server, name)[0]}
+
+
+def deployments(server: MenderServer, name: str) -> list[Any]:
+    """Return the deployments of a name."""
+    return [one for one in server.deployments.all.values() if one.name == name]
+
+
+def aborted(server: MenderServer, name: str) -> int:
+    """Return how many deployments have been aborted."""
+    return sum(one.finished is not None for one in deployments(server, name))
+
+
+def left(server: MenderServer, name: str) -> int:
+    """Return how many devices have been taken out."""
+    return sum(len(one.progress) for one in deployments(server, name))
+
+
 WRITES = {
+    "deploy": Write(
+        deployment,
+        "POST",
+        "/deployments/deployments$",
+        deployed(lambda ids, _name: {"ids": ids}),
+        lambda server, name: len(deployments(server, name)),
+    ),
+    "deploy to group": Write(
+        deployment,
+        "POST",
+        "/deployments/group/",
+        deployed(lambda _ids, name: {"group": name}),
+        lambda server, name: len(deployments(server, name)),
+    ),
+    "abort": Write(deployment, "PUT", "/status$", abort, aborted),
+    "leave": Write(mender_device_deployments, "DELETE", "/deployments/devices/", leave, left),
     "upload": Write(artifact_upload, "POST", r"/artifacts$", upload, lambda server, name: len(found(server, name))),
     "generate": Write(artifact_upload, "POST", "/generate$", generate, lambda server, name: len(found(server, name))),
     "describe": Write(artifact, "PUT", "/artifacts/", there(description="new"), described),
