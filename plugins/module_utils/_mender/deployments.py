@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._core.errors import BadAnswer, InvalidInput, Rejected, Unsupported
-from .._core.transport import NOT_DONE, Text, reads, writes
+from .._core.transport import NOT_DONE, Operation, Text, reads, writes
 from .api import MISSING, PAGE, PROBE_DEPLOYMENTS, PROBE_PAGED, V1, V2, Api, last_segment
 from .artifacts import check_id
 from .fleet import ALL, FILTER_ID, GROUP, IDS, Target
@@ -30,13 +30,13 @@ MANY_STATISTICS = reads("read the statistics of deployments", "POST", f"{V1}/dep
 DEVICE_LIST = reads("read the device list of deployment", "GET", f"{V1}/deployments/{{id}}/device_list")
 DEVICES = reads("list the devices of deployment", "GET", f"{V1}/deployments/{{id}}/devices/list")
 ALL_DEVICES = reads("list the devices of deployment", "GET", f"{V1}/deployments/{{id}}/devices")
-LOG = reads("read the log of deployment", "GET", f"{V1}/deployments/{{id}}/devices/{{device}}/log")
+LOG = reads("read the log of device", "GET", f"{V1}/deployments/{{id}}/devices/{{device}}/log")
 HISTORY = reads("read the deployments of device", "GET", f"{V1}/deployments/devices/{{id}}")
 CREATE = writes("create deployment", "POST", f"{V1}/deployments")
 CREATE_FOR_GROUP = writes("create deployment", "POST", f"{V1}/deployments/group/{{group}}")
 CREATE_DYNAMIC = writes("create deployment", "POST", f"{V2}/deployments")
 ABORT = writes("abort deployment", "PUT", f"{V1}/deployments/{{id}}/status")
-LEAVE = writes("remove from all deployments device", "DELETE", f"{V1}/deployments/devices/{{id}}")
+LEAVE = writes("end all deployments of device", "DELETE", f"{V1}/deployments/devices/{{id}}")
 
 # In the order in which a deployment goes through them: one that moves on while they are read is not missed.
 ACTIVE = ("scheduled", "pending", "inprogress")
@@ -72,7 +72,7 @@ class Deployments:
             answer = self.api.send(MANY_STATISTICS, json={"deployment_ids": [id]}, accept=(404,))
             if answer.status == 404 or not answer.data:
                 return None
-        answer = self.api.send(READ, values={"id": id}, accept=(404,), shape=dict)
+        answer = self.api.send(_of(READ, id), values={"id": id}, accept=(404,), shape=dict)
         return None if answer.status == 404 else answer.data
 
     def require(self, id: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Deployments:
 
     def read(self, id: str) -> dict[str, Any]:
         """Return a deployment that there is, in one request."""
-        data: dict[str, Any] = self.api.send(READ, values={"id": id}, shape=dict).data
+        data: dict[str, Any] = self.api.send(_of(READ, id), values={"id": id}, shape=dict).data
         return data
 
     def listed(
@@ -141,12 +141,12 @@ class Deployments:
 
     def statistics(self, id: str) -> dict[str, int]:
         """Return the counters of a deployment, those that the server has."""
-        return counters(self.api.send(STATISTICS, values={"id": id}, shape=dict).data)
+        return counters(self.api.send(_of(STATISTICS, id), values={"id": id}, shape=dict).data)
 
     def device_list(self, id: str) -> list[str]:
         """Return the ids of the devices that a deployment was made for."""
         # null for a dynamic one
-        return [str(item) for item in self.api.send(DEVICE_LIST, values={"id": id}).data or []]
+        return [str(item) for item in self.api.send(_of(DEVICE_LIST, id), values={"id": id}).data or []]
 
     def devices(self, id: str, status: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
         """Return devices of a deployment that have asked, as the API has them.
@@ -160,9 +160,9 @@ class Deployments:
             return []
         if self.api.available(PROBE_PAGED):
             size = PAGE if limit is None else min(PAGE, max(limit, 1))
-            found = self.api.pages(DEVICES, {"status": status}, size, values={"id": id})
+            found = self.api.pages(_of(DEVICES, id), {"status": status}, size, values={"id": id})
         else:
-            everyone = self.api.send(ALL_DEVICES, values={"id": id}, shape=list).data
+            everyone = self.api.send(_of(ALL_DEVICES, id), values={"id": id}, shape=list).data
             found = (item for item in everyone if status in (None, item.get("status")))
         kept = []
         for item in found:
@@ -173,7 +173,7 @@ class Deployments:
 
     def log(self, id: str, device: str) -> str | None:
         """Return the last lines of the log of a device, None when there is none."""
-        answer = self.api.send(LOG, values={"id": id, "device": device}, accept=(404,), shape=Text)
+        answer = self.api.send(_of(LOG, device), values={"id": id, "device": device}, accept=(404,), shape=Text)
         if answer.status == 404:
             return None
         return "\n".join(str(answer.data).splitlines()[-LOG_LINES:])
@@ -189,7 +189,7 @@ class Deployments:
                 f"This Mender server is too old to tell the deployments of a device ('{device}'): read the devices of "
                 "a deployment, or update the server."
             )
-        yield from self.api.pages(HISTORY, {"status": status}, HISTORY_PAGE, values={"id": device})
+        yield from self.api.pages(_of(HISTORY, device), {"status": status}, HISTORY_PAGE, values={"id": device})
 
     # -- for whom ----------------------------------------------------------------------------------------------
 
@@ -265,7 +265,7 @@ class Deployments:
             operation, whole = CREATE_DYNAMIC, {**body, "filter_id": target.value}
         else:
             whole.update(for_devices(target))
-        operation = replace(operation, title=f"{operation.title} '{name}'")
+        operation = _of(operation, name)
         answer = self.api.send(operation, values=values, json=whole, accept=(409, 413), read_back=read_back)
         if answer.status == 413:
             raise InvalidInput(too_many(target))
@@ -295,7 +295,7 @@ class Deployments:
         def read_back() -> Any:
             return {} if self.read(id).get("status") == FINISHED else NOT_DONE
 
-        operation = replace(ABORT, title=f"{ABORT.title} '{id}'")
+        operation = _of(ABORT, id)
         # 422: it has finished
         self.api.send(operation, values={"id": id}, json={"status": "aborted"}, accept=(422,), read_back=read_back)
 
@@ -305,8 +305,13 @@ class Deployments:
         def read_back() -> Any:
             return NOT_DONE if still() else {}
 
-        operation = replace(LEAVE, title=f"{LEAVE.title} '{device}'")
+        operation = _of(LEAVE, device)
         self.api.send(operation, values={"id": device}, read_back=read_back)
+
+
+def _of(operation: Operation, name: str) -> Operation:
+    """Return an operation whose title says which object it is about."""
+    return replace(operation, title=f"{operation.title} '{name}'")
 
 
 def for_devices(target: Target) -> dict[str, Any]:

@@ -161,6 +161,21 @@ def test_lost_answer_makes_no_second_deployment(server: MenderServer, deploy: Ca
     assert made.id == ran["deployment"]["id"]
 
 
+@pytest.mark.parametrize("fault, acted", [("502", False), ("502", True), ("reset_after", None)])
+def test_repeated_deployment_is_not_mistaken_for_the_finished_one(
+    server: MenderServer, deploy: Callable[..., Ran], fault: str, acted: bool | None
+) -> None:
+    ids = server.add_devices(2, "gw")
+    with devices_of(server, ids):
+        first = ok(deploy(server, fleet={"ids": ids}, wait=True))["deployment"]["id"]
+    with FaultProxy(server.url) as proxy:
+        details = {} if acted is None else {"acted": acted}
+        rule = proxy.inject(fault, path="/deployments/deployments$", method="POST", **details)
+        second = ok(deploy(server, proxy.url, fleet={"ids": ids}, redeploy="always"))
+    assert rule.hits == 1
+    assert [one.id for one in all_of(server)] == [first, second["deployment"]["id"]]
+
+
 def test_somebody_who_is_faster_is_joined(newest: MenderServer, deploy: Callable[..., Ran], monkeypatch: Any) -> None:
     ids = newest.add_devices(2, "gw")
     first = ok(deploy(newest, fleet={"ids": ids}))
@@ -677,6 +692,19 @@ def test_what_a_device_has_begun(server: MenderServer, deploy: Callable[..., Ran
     assert [item["id"] for item in ran["removed"]] == (made[1:] if old else made)
     assert server.deployment(made[0]).progress[device].status == ("installing" if old else "aborted")
     assert not ok(run(mender_device_deployments, server.url, token=server.token, device_id=device))["changed"]
+
+
+def test_older_deployments_that_were_passed_over_are_not_open(
+    server: MenderServer, deploy: Callable[..., Ran], run: Run
+) -> None:
+    [device] = server.add_devices(1, "gw")
+    for name in ("d1", "d2"):
+        ok(deploy(server, fleet={"ids": [device]}, name=name))
+    server._run(lambda: server.deployments._begin(device, all_of(server)[1], "success"))
+    ran = ok(run(mender_device_deployments, server.url, token=server.token, device_id=device))
+    # servers of 2020 do not tell what a device has done, and end the older one too
+    old = "history" not in server.features
+    assert (ran["changed"], [item["name"] for item in ran["removed"]]) == (old, ["d1"] if old else [])
 
 
 def test_removal_with_a_lost_answer(server: MenderServer, deploy: Callable[..., Ran], run: Run) -> None:
