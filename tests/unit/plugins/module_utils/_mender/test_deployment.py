@@ -231,6 +231,28 @@ def test_refused_plan_is_explained(deploy: Callable[..., Ran]) -> None:
     assert (ran.result["changed"], ran.result["deployment"]["id"]) == (False, None)
 
 
+def test_deployments_on_later_pages_are_found(server: MenderServer, deploy: Callable[..., Ran], run: Run) -> None:
+    ids = server.add_devices(25, "gw")
+    for one in ids:
+        assert ok(deploy(server, fleet={"ids": [one]}))["changed"]
+    with FaultProxy(server.url) as proxy:
+        assert not ok(deploy(server, proxy.url, fleet={"ids": ids[:1]}))["changed"]
+        assert not proxy.writes or {record.path.rpartition("/")[2] for record in proxy.writes} == {"search"}
+    listed = ok(run(deployment_info, server.url, token=server.token))["deployments"]
+    assert [item["id"] for item in listed] == [one.id for one in reversed(all_of(server))]
+
+
+def test_members_that_the_server_has_missed_are_told(
+    newest: MenderServer, deploy: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = newest.add_devices(3, "gw", group="g")
+    monkeypatch.setattr(newest.inventory, "accepted", lambda *_group: ids[:2])
+    ran = deploy(newest, fleet={"group": "g"})
+    assert ok(ran)["counts"]["selected"] == 2
+    [warning] = ran.warnings
+    assert "is for 2 devices, but the inventory has 3" in warning
+
+
 # -- editions ------------------------------------------------------------------------------------------------------
 
 
@@ -431,6 +453,17 @@ def test_abort_in_the_middle_of_a_wait_is_noticed(server: MenderServer, deploy: 
     ran = deploy(server, id=made, wait=True, wait_interval=0.02)
     timer.join()
     assert ran.result["error"]["code"] == "aborted_elsewhere"
+
+
+def test_quorum_counts_although_it_was_aborted(server: MenderServer, deploy: Callable[..., Ran]) -> None:
+    ids = server.add_devices(2, "gw")
+    with devices_of(server, ids[:1]) as fleet:
+        made = ok(deploy(server, fleet={"ids": ids}))["deployment"]["id"]
+        fleet.wait(lambda found: found.events("succeeded"))
+    ok(deploy(server, id=made, state="aborted"))
+    ran = ok(deploy(server, fleet={"ids": ids}, wait=True, min_success_percentage=50))
+    assert (ran["changed"], ran["counts"]["succeeded"], ran["counts"]["aborted"]) == (False, 1, 1)
+    assert deploy(server, fleet={"ids": ids}, wait=True).result["error"]["code"] == "aborted_elsewhere"
 
 
 def test_devices_without_an_artifact_and_with_it(server: MenderServer, deploy: Callable[..., Ran]) -> None:
