@@ -17,7 +17,7 @@ options:
     type: str
   username:
     description:
-      - User of the Management API. Hosted servers want C(tenant\\user).
+      - User of the Management API. Hosted servers want C(tenant\user).
       - If none of O(username), O(password) and O(token) is set, E(HAWKBIT_USERNAME), E(HAWKBIT_PASSWORD) and
         E(HAWKBIT_TOKEN) are used. As soon as one is set, none of these variables counts.
     type: str

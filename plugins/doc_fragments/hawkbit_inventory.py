@@ -19,7 +19,7 @@ options:
       - name: HAWKBIT_URL
   username:
     description:
-      - User of the Management API. Hosted servers want C(tenant\\user).
+      - User of the Management API. Hosted servers want C(tenant\user).
       - If none of O(username), O(password) and O(token) is set in the inventory file, the environment variables are
         used. As soon as one is set there, none of the three variables counts.
       - May be a template in the inventory file.

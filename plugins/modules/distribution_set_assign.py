@@ -118,7 +118,7 @@ options:
     type: int
   maintenance_window:
     description:
-      - When the device may install. It may download before.
+      - When the device may install. It may download before. Takes effect on new assignments only.
     type: dict
     suboptions:
       schedule:

@@ -69,7 +69,7 @@ options:
     default: false
   target_type:
     description:
-      - Name or key of the target's type. The type must exist. An empty string takes the type away.
+      - Name or key of the target's type. The type must exist, in check mode too. An empty string takes the type away.
       - Needs hawkBit 0.3.0M8 or newer.
     type: str
   group:

@@ -40,7 +40,7 @@ options:
     type: dict
     suboptions:
       distribution_set:
-        description: The distribution set. Without it there is no auto-assignment.
+        description: The distribution set. An empty O(auto_assign) ends the auto-assignment.
         type: dict
         suboptions:
           name:
@@ -55,10 +55,9 @@ options:
             description: Key of the set's type. Only needed when sets of several types share name and version.
             type: str
       assignment_type:
-        description: How urgent the update is for the device.
+        description: How urgent the update is for the device. V(forced) for a new auto-assignment if not set.
         type: str
         choices: [forced, soft, downloadonly]
-        default: forced
       weight:
         description:
           - Importance from 0 to 1000. Before hawkBit 0.5 only with multi-assignment. From then on the server gives the
@@ -166,11 +165,7 @@ SPEC = connection_spec(PLATFORM).merge(
                             "type": {"type": "str"},
                         },
                     },
-                    "assignment_type": {
-                        "type": "str",
-                        "choices": ["forced", "soft", "downloadonly"],
-                        "default": "forced",
-                    },
+                    "assignment_type": {"type": "str", "choices": ["forced", "soft", "downloadonly"]},
                     "weight": {"type": "int"},
                     "confirmation_required": {"type": "bool"},
                 },

@@ -550,12 +550,12 @@ MISTAKES = (
     ),
     assign(
         "window too long",
-        "maintenance_window.duration is '25:00:00': give hours, minutes and seconds below a day, such as '02:00:00'.",
+        "maintenance_window.duration is '25:00:00': give a time below a day in quotes, such as '02:00:00'.",
         maintenance_window={**WINDOW, "duration": "25:00:00"},
     ),
     assign(
         "window with a zone's name",
-        "maintenance_window.timezone is 'Europe/Berlin': give an offset from UTC, such as '+02:00'; names are not"
+        "maintenance_window.timezone is 'Europe/Berlin': give an offset in quotes, such as '+02:00'; names are not"
         " understood.",
         maintenance_window={**WINDOW, "timezone": "Europe/Berlin"},
     ),

@@ -112,8 +112,11 @@ def test_a_wait_ends_when_devices_are_taken_away(admin: Admin, run: Module) -> N
     options = {"distribution_set": {"name": "taken", "version": "1"}, "fleet": {"ids": [removed, replaced]}}
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting = pool.submit(run, "distribution_set_assign", **options, **WAIT, max_failures=1, fails=True)
-        # it must have looked at them
-        time.sleep(2)
+        while admin.actions([removed, replaced]) != [1, 1]:
+            assert not waiting.done()
+            time.sleep(0.2)
+        # it must have looked at them once more
+        time.sleep(1)
         admin.do("DELETE", f"targets/{removed}")
         time.sleep(1)
         assert not waiting.done()

@@ -437,7 +437,9 @@ class FaultProxy:
                 if value is not None:
                     headers[name] = value
             if altered["body"] is not None:
-                await request.read()
+                # what the client has sent is what is recorded
+                if not record.request.length:
+                    record.request.add(await request.read())
                 headers.popall("Content-Length", None)
                 data = altered["body"].encode()
         async with self._client.request(

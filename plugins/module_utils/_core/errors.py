@@ -128,6 +128,12 @@ class BadAnswer(Unreachable):
     code = "bad_answer"
 
 
+class ServerFault(Unreachable):
+    """The server failed at a read (500), which may well pass: a poll that meets it is not the end of a wait."""
+
+    code = "rejected"
+
+
 class Unsupported(FleetError):
     """The server, its version or its edition cannot do what was asked."""
 

@@ -52,6 +52,7 @@ from .errors import (
     NotFound,
     RateLimited,
     Rejected,
+    ServerFault,
     Unreachable,
     Unsupported,
 )
@@ -327,8 +328,8 @@ class Transport:
         pause = backoff(attempt, asked, least)
         patience = call.deadline.remaining()
         tries = 1 + self.connection.request_retries
-        if isinstance(error, BadAnswer):
-            # a page that is not JSON seldom gets better: a wrong address must not cost a quarter of a minute
+        if isinstance(error, (BadAnswer, ServerFault)):
+            # what is not JSON, or fails by itself, seldom gets better: it must not cost a quarter of a minute
             tries = min(2, tries)
         if attempt >= tries or pause > patience:
             if asked and asked > patience:
@@ -601,6 +602,8 @@ class _Call:
                 f"{self._subject()}: {host} answered {failure.status}{excerpt}", http=failure.http, details=details
             )
         error = self.transport.rules.error(failure) or _general_error(failure, self._subject(), host, excerpt)
+        if failure.status == 500 and not failure.operation.writes:
+            error = ServerFault(error.msg, message=error.message, details=error.details, http=error.http)
         if request_id and not error.request_id:
             error.request_id = self.transport.redactor.clean(request_id)[:EXCERPT]
         return error

@@ -387,7 +387,7 @@ class AssignTask:
         how: dict[str, Any] = {"offline": True} if self.params["offline"] else {}
         if len(self.sets) == 1:
             one = self.sets[0]
-            how = {"distribution_set": one.name, "assignment_type": one.how["assignment_type"], **how}
+            how = {"distribution_set": one.name, **{k: v for k, v in one.how.items() if v is not None}, **how}
         else:
             given = {one.name: one.how["assignment_type"] for one in self.sets if controller_id in one.targets}
             how = {"distribution_sets": given, **how}

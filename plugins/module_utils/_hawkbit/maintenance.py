@@ -45,9 +45,9 @@ def check_window(window: Mapping[str, Any]) -> None:
         )
     check_cron(window["schedule"])
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", window["duration"]):
-        _refuse("duration", window["duration"], "hours, minutes and seconds below a day, such as '02:00:00'")
+        _refuse("duration", window["duration"], "a time below a day in quotes, such as '02:00:00'")
     if not re.fullmatch(r"[+-](0\d|1[0-7]):[0-5]\d|[+-]18:00", window["timezone"]):
-        _refuse("timezone", window["timezone"], "an offset from UTC, such as '+02:00'; names are not understood")
+        _refuse("timezone", window["timezone"], "an offset in quotes, such as '+02:00'; names are not understood")
 
 
 def check_cron(schedule: str) -> None:

@@ -66,6 +66,17 @@ VERBS: dict[str, dict[str, str | None]] = {
 }
 
 
+# what of a new rollout the difference shows as the task has it
+SHOWN = (
+    "description", "assignment_type", "forcetime", "start_at", "weight", "confirmation_required", "success_threshold",
+    "error_threshold", "success_action", "dynamic_groups",
+)  # fmt: skip
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
 class RolloutTask:
     """Plans, applies, follows and reports one server-side rollout."""
 
@@ -258,7 +269,8 @@ class RolloutTask:
             "distribution_set": f"{found['name']}:{found['version']}",
             "query": query,
             "targets": self.planned_targets,
-            "groups": [group["name"] for group in params["groups"] or []] or self._amount(),
+            "groups": [_given(group) for group in params["groups"] or []] or self._amount(),
+            **_given({name: params[name] for name in SHOWN}),
             "state": params["state"],
         }
         self.plan.create.append(Change(self.name, after=after))

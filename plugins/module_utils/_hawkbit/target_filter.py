@@ -55,6 +55,12 @@ class FilterTask:
         if query is not None and not 1 <= len(query) <= rsql.MAX_SAVED_QUERY:
             raise InvalidInput(f"query is {len(query)} characters long: give 1 to {rsql.MAX_SAVED_QUERY}.")
         auto = self.params["auto_assign"]
+        given = [name for name, value in (auto or {}).items() if value is not None]
+        if given and auto["distribution_set"] is None:
+            raise InvalidInput(
+                f"auto_assign.{given[0]} is given without auto_assign.distribution_set: give the set, or an empty "
+                "auto_assign to end the auto-assignment."
+            )
         if auto and auto["weight"] is not None and not 0 <= auto["weight"] <= 1000:
             raise InvalidInput(f"auto_assign.weight is {auto['weight']}: give a number from 0 to 1000.")
 
@@ -84,7 +90,9 @@ class FilterTask:
         option = auto["distribution_set"]
         if option is None:
             if before is not None:
-                self.auto_plan.delete.append(Change(self.params["name"], {"auto_assign": before}))
+                self.auto_plan.delete.append(
+                    Change(self.params["name"], {"auto_assign": before}, {"auto_assign": None})
+                )
             return
         there = self.hawkbit.distribution_sets.require(option["name"], option["version"], option["type"])
         check_usable(there)
@@ -95,7 +103,8 @@ class FilterTask:
             )
         self.wanted_auto = {
             "distribution_set_id": str(there["id"]),
-            **{name: auto[name] for name in ("assignment_type", "weight", "confirmation_required")},
+            "assignment_type": auto["assignment_type"] or (before or {}).get("assignment_type") or "forced",
+            **{name: auto[name] for name in ("weight", "confirmation_required")},
         }
         given = {name: value for name, value in self.wanted_auto.items() if value is not None}
         if before is None or not _same(before, given):
@@ -138,9 +147,7 @@ class FilterTask:
 
     def result(self) -> dict[str, Any]:
         """Return the task's result."""
-        plan = Plan(
-            self.plan.create, [*self.plan.update, *self.auto_plan.update, *self.auto_plan.delete], self.plan.delete
-        )
+        plan = self._whole_plan()
         found = self.found
         if self.task.check_mode and self.params["state"] == "absent":
             found = None
@@ -148,6 +155,16 @@ class FilterTask:
             found = {**(found or {}), "name": self.params["name"]}
             found["query"] = (self.params["query"] or found.get("query") or "").strip()
         return self.task.result(plan, target_filter=None if found is None else self._shown(found))
+
+    def _whole_plan(self) -> Plan:
+        """Return the plan of the filter with that of its auto-assignment in it."""
+        name = self.params["name"]
+        auto = [*self.auto_plan.update, *self.auto_plan.delete]
+        before = {key: value for change in (*self.plan.update, *auto) for key, value in change.before.items()}
+        after = {key: value for change in (*self.plan.update, *auto) for key, value in change.after.items()}
+        if self.plan.create:
+            return Plan(create=[Change(name, after={**self.plan.create[0].after, **after})])
+        return Plan(update=[Change(name, before, after)] if before or after else [], delete=self.plan.delete)
 
     def _shown(self, found: dict[str, Any]) -> dict[str, Any]:
         identifier = found.get("id")

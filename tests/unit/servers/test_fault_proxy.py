@@ -197,6 +197,7 @@ def test_altered_request(
     method, path, size, digest = backend.seen[-1]
     assert (method, path, digest) == (*seen[:2], hashlib.sha256(seen[2].encode()).hexdigest())
     assert size == len(seen[2])
+    assert proxy.wire[-1].request_body == "{}"
 
 
 def test_altered_headers(proxy: FaultProxy, backend: Backend, client: requests.Session) -> None:

@@ -20,6 +20,7 @@ CODES = {
     "Unreachable": "unreachable",
     "RateLimited": "unreachable",
     "BadAnswer": "bad_answer",
+    "ServerFault": "rejected",
     "Unsupported": "unsupported",
     "Rejected": "rejected",
     "QuotaExceeded": "rejected",

@@ -73,10 +73,10 @@ def failure_of(client: Any, operation: Any = READ, **arguments: Any) -> FleetErr
         ),
         (answer(404, body=b""), NotFound, "answered 404."),
         (answer(409, body=b"exists"), Conflict, "answered 409: exists"),
-        (answer(500, body=b"x" * 300), Rejected, f"answered 500: {'x' * 200}…"),
+        (answer(501, body=b"x" * 300), Rejected, f"answered 501: {'x' * 200}…"),
         (answer(418, body="grüße".encode("latin-1")), Rejected, "answered 418: gr\ufffd\ufffde"),
     ],
-    ids=["400", "401", "403", "404", "409", "500", "418"],
+    ids=["400", "401", "403", "404", "409", "501", "418"],
 )
 def test_final_answer(connect: Connect, step: Step, kind: type[FleetError], words: str) -> None:
     with ScriptedServer(step) as server:
@@ -272,16 +272,16 @@ def test_short_password_is_cut_out_of_the_header_that_carries_it(connect: Connec
 
 
 def test_secret_is_not_torn_apart_by_the_tags_that_are_in_it(connect: Connect) -> None:
-    with ScriptedServer(html(500, "<html><body>wrong: abc<def>ghijkl</body></html>")) as server:
+    with ScriptedServer(html(501, "<html><body>wrong: abc<def>ghijkl</body></html>")) as server:
         error = failure_of(connect(server.url, password="abc<def>ghijkl"))
-    assert error.msg.endswith(f"answered 500: wrong: {MASK}")
+    assert error.msg.endswith(f"answered 501: wrong: {MASK}")
 
 
 def test_words_of_a_server_cannot_steer_a_terminal(connect: Connect) -> None:
     body = "\x1b[2Jok\u202e\r\nall  \tfine\0\u2066".encode()
-    with ScriptedServer(answer(500, body=body, headers={"X-Request-Id": "a\x1b[2J"})) as server:
+    with ScriptedServer(answer(501, body=body, headers={"X-Request-Id": "a\x1b[2J"})) as server:
         error = failure_of(connect(server.url))
-    assert error.msg.endswith("answered 500: \ufffd[2Jok\ufffd all fine\ufffd\ufffd")
+    assert error.msg.endswith("answered 501: \ufffd[2Jok\ufffd all fine\ufffd\ufffd")
     assert error.request_id == "a\ufffd[2J"
 
 

@@ -27,6 +27,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import (
     QuotaExceeded,
     RateLimited,
     Rejected,
+    ServerFault,
     Unreachable,
 )
 from ansible_collections.fleet.deploy.plugins.module_utils._core.multipart import MultipartFile
@@ -440,6 +441,24 @@ def test_page_that_is_not_the_api_is_only_tried_twice(connect: Connect) -> None:
         assert len(server.requests) == 2
 
 
+def test_read_at_which_the_server_fails_is_tried_twice(connect: Connect) -> None:
+    with ScriptedServer(answer(500, json={"status": 500}), FOUND) as server:
+        assert connect(server.url).send(LIST).data == [THING]
+    with ScriptedServer(default=answer(500, json={"status": 500})) as server:
+        with pytest.raises(ServerFault) as caught:
+            connect(server.url, request_retries=5).send(LIST)
+        assert len(server.requests) == 2
+    assert (caught.value.status, caught.value.code) == (500, "rejected")
+
+
+def test_write_at_which_the_server_fails_is_not_sent_again(connect: Connect) -> None:
+    with ScriptedServer(answer(500, json={"status": 500})) as server:
+        client = connect(server.url)
+        with pytest.raises(Rejected):
+            client.send(CREATE, json=THING, read_back=look(client))
+        assert made(server) == 1
+
+
 @pytest.mark.parametrize(
     "status, kind",
     [
@@ -449,7 +468,6 @@ def test_page_that_is_not_the_api_is_only_tried_twice(connect: Connect) -> None:
         (404, NotFound),
         (409, Conflict),
         (418, Rejected),
-        (500, Rejected),
     ],
 )
 def test_every_other_answer_is_final(connect: Connect, status: int, kind: type[FleetError]) -> None:

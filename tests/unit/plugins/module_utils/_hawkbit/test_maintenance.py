@@ -244,7 +244,7 @@ def test_other_durations_are_refused(duration: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_window({**WINDOW, "duration": duration})
     assert caught.value.msg == (
-        f"maintenance_window.duration is '{duration}': give hours, minutes and seconds below a day, such as '02:00:00'."
+        f"maintenance_window.duration is '{duration}': give a time below a day in quotes, such as '02:00:00'."
     )
 
 
@@ -258,7 +258,7 @@ def test_names_of_time_zones_and_impossible_offsets_are_refused(timezone: str) -
     with pytest.raises(InvalidInput) as caught:
         check_window({**WINDOW, "timezone": timezone})
     assert caught.value.msg == (
-        f"maintenance_window.timezone is '{timezone}': give an offset from UTC, such as '+02:00'; names are not "
+        f"maintenance_window.timezone is '{timezone}': give an offset in quotes, such as '+02:00'; names are not "
         "understood."
     )
 

@@ -121,9 +121,25 @@ def test_creates_and_starts(ready: FakeHawkbit, roll: Roll) -> None:
         "finished": None,
     }
     assert ran.result["attach"] == {"name": "r1", "state": "started", "wait": True}
-    after = {"distribution_set": "os:1", "query": "controllerid==d*", "targets": 4, "groups": 1, "state": "started"}
+    after = {
+        "distribution_set": "os:1",
+        "query": "controllerid==d*",
+        "targets": 4,
+        "groups": 1,
+        "assignment_type": "forced",
+        "success_threshold": 100,
+        "error_threshold": 0,
+        "success_action": "next_group",
+        "state": "started",
+    }
     assert ran.result["diff"] == {"before": {}, "after": {"r1": after}}
     assert [group["name"] for group in ran.result["rollout"]["groups"]] == ["group-1"]
+
+
+def test_difference_shows_the_groups(roll: Roll) -> None:
+    groups = [{"name": "all", "percentage": 100.0, "error_threshold": 5}]
+    ran = roll(**NEW, groups=groups, check_mode=True, diff_mode=True)
+    assert ran.result["diff"]["after"]["r1"]["groups"] == groups
 
 
 def test_all_options_are_sent(ready: FakeHawkbit, roll: Roll) -> None:

@@ -53,6 +53,27 @@ def test_a_filter_is_made_changed_and_removed(objects: Objects, run: Run) -> Non
         assert again.result["target_filter"] == done.result["target_filter"]
 
 
+def test_difference_is_that_of_one_filter(objects: Objects, run: Run) -> None:
+    auto = {"distribution_set": SET}
+    given = {"distribution_set_id": "1", "assignment_type": "forced"}
+    new = run(module, objects.server.url, diff_mode=True, name="new", query="name==x", auto_assign=auto)
+    after = {"new": {"name": "new", "query": "name==x", "auto_assign": given}}
+    assert new.result["diff"] == {"before": {}, "after": after}
+    ended = run(module, objects.server.url, diff_mode=True, name="new", query="name==y", auto_assign={})
+    assert ended.result["diff"]["before"]["new"]["auto_assign"]["distribution_set_id"] == "1"
+    assert ended.result["diff"]["after"] == {"new": {"query": "name==y", "auto_assign": None}}
+
+
+@pytest.mark.parametrize("auto", [{"assignment_type": "soft"}, {"weight": 3}, {"confirmation_required": False}])
+def test_how_to_assign_without_what_is_refused(objects: Objects, run: Run, auto: dict[str, Any]) -> None:
+    ran = run(module, objects.server.url, name="old", auto_assign=auto)
+    assert ran.result["msg"] == (
+        f"auto_assign.{next(iter(auto))} is given without auto_assign.distribution_set: give the set, or an empty "
+        "auto_assign to end the auto-assignment."
+    )
+    assert objects.writes == []
+
+
 def test_what_is_sent(objects: Objects, run: Run) -> None:
     auto = {"distribution_set": SET, "assignment_type": "downloadonly", "weight": 7, "confirmation_required": True}
     done = run(module, objects.server.url, name="old", auto_assign=auto)
