@@ -14,6 +14,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import (
     FleetError,
     NotFound,
     Rejected,
+    ServerFault,
     Unreachable,
     Unsupported,
 )
@@ -193,7 +194,7 @@ def test_environment_and_the_public_address(monkeypatch: pytest.MonkeyPatch, men
         (409, Conflict, "conflict", ""),
         (413, Rejected, "rejected", " It is larger than the server accepts."),
         (422, Rejected, "rejected", ""),
-        (500, Rejected, "rejected", ""),
+        (500, ServerFault, "rejected", ""),
     ],
 )
 def test_errors_of_the_server(
@@ -203,7 +204,8 @@ def test_errors_of_the_server(
     mender.refuse["GET /v1/limits/storage"] = status, body, {}
     with pytest.raises(kind) as caught:
         client(mender).storage()
-    assert str(caught.value) == f"Cannot read the storage limit: it went wrong.{hint} (HTTP {status})"
+    again = " 2 tries were made." if status == 500 else ""
+    assert str(caught.value) == f"Cannot read the storage limit: it went wrong.{hint} (HTTP {status}){again}"
     rendered = caught.value.render()
     assert rendered["error"] == {
         "code": code,

@@ -160,12 +160,15 @@ def test_refusal(scene: Scene, run: Run, title: str, status: int) -> None:
     operation = OPERATIONS[title]
     refused = refuse(scene.server, operation.method, operation.path, status)
     ran = run(operation.module, scene.server.url, token=scene.server.token, **operation.options(scene))
-    assert len(refused) == 1
+    # a read at which the server fails is tried once more
+    twice = status == 500 and operation.method == "GET"
+    assert len(refused) == (2 if twice else 1)
     if (title, status) in FINE:
         assert ran.error is None, ran.result
         return
+    again = " 2 tries were made." if twice else ""
     hint = HINT if status == 403 else ""
-    assert ran.result["msg"] == f"{operation.words(scene)}: this is why.{hint} (HTTP {status})"
+    assert ran.result["msg"] == f"{operation.words(scene)}: this is why.{hint} (HTTP {status}){again}"
     error = ran.result["error"]
     assert (error["code"], error["message"]) == (CODES[status], "this is why")
     assert error["request_id"]
