@@ -141,7 +141,7 @@ def test_refused_link_is_renewed(make: Make, status: int) -> None:
         assert len(links) == 3
 
 
-@pytest.mark.parametrize("status, again", [(502, True), (503, True), (429, True), (500, False), (409, False)])
+@pytest.mark.parametrize("status, again", [(502, True), (503, True), (429, True), (500, True), (409, False)])
 def test_other_errors_of_the_storage(make: Make, status: int, again: bool) -> None:
     with ScriptedServer(answer(status, headers={"Retry-After": "0"}), answer(200, body=DATA)) as storage:
         file, _links = make(storage)
