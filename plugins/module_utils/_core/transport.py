@@ -545,7 +545,13 @@ class _Call:
             )
         error = self.transport.rules.error(failure) or _general_error(failure, self._subject(), host, excerpt)
         if failure.status == 500 and not failure.operation.writes:
-            error = ServerFault(error.msg, message=error.message, details=error.details, http=error.http)
+            error = ServerFault(
+                error.msg,
+                message=error.message,
+                details=error.details,
+                http=error.http,
+                request_id=error.request_id,
+            )
         if request_id and not error.request_id:
             error.request_id = self.transport.redactor.clean(request_id)[:EXCERPT]
         return error
