@@ -88,7 +88,7 @@ class Cell:
         return f"{self.ended}{'' if self.real else '*'}"
 
 
-Cells = dict[tuple[str, int], "Future[Cell]"]
+Cells = dict[tuple[str, int], Future[Cell]]
 
 
 def _try(admin: Admin, operation: SeedOperation, status: int) -> Cell:
