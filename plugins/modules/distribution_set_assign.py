@@ -388,6 +388,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import 
     wait_spec,
 )
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
+from ansible_collections.fleet.deploy.plugins.module_utils._core.steps import carry_out
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.assign import AssignTask
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
@@ -435,12 +436,7 @@ SPEC = (
 
 
 def run(task: Task) -> dict[str, Any]:
-    assign = AssignTask(task)
-    assign.check_options()
-    assign.plan(connect(task))
-    if not task.check_mode:
-        assign.apply()
-    return assign.result()
+    return carry_out(task, AssignTask(task), connect)
 
 
 def main() -> None:

@@ -454,6 +454,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import 
     wait_spec,
 )
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
+from ansible_collections.fleet.deploy.plugins.module_utils._core.steps import carry_out
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.rollout import RolloutTask
@@ -537,12 +538,7 @@ SPEC = (
 
 
 def run(task: Task) -> dict[str, Any]:
-    rollout = RolloutTask(task)
-    rollout.check_options()
-    rollout.make_plan(connect(task))
-    if not task.check_mode:
-        rollout.apply()
-    return rollout.result()
+    return carry_out(task, RolloutTask(task), connect)
 
 
 def main() -> None:

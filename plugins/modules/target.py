@@ -267,6 +267,7 @@ from typing import Any
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import ArgumentSpec, connection_spec
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
+from ansible_collections.fleet.deploy.plugins.module_utils._core.steps import carry_out
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.target import OVERWRITES, TargetTask
@@ -322,11 +323,7 @@ SPEC = connection_spec(PLATFORM).merge(
 def run(task: Task) -> dict[str, Any]:
     steps = TargetTask(task)
     task.redactor.add(*(item["security_token"] for item in steps.wanted))
-    steps.check_options()
-    steps.make_plan(connect(task))
-    if not task.check_mode:
-        steps.apply()
-    return steps.result()
+    return carry_out(task, steps, connect)
 
 
 def main() -> None:

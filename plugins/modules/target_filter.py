@@ -145,6 +145,7 @@ from typing import Any
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import ArgumentSpec, connection_spec
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
+from ansible_collections.fleet.deploy.plugins.module_utils._core.steps import carry_out
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.client import PLATFORM, connect
 from ansible_collections.fleet.deploy.plugins.module_utils._hawkbit.target_filter import FilterTask
@@ -177,12 +178,7 @@ SPEC = connection_spec(PLATFORM).merge(
 
 
 def run(task: Task) -> dict[str, Any]:
-    steps = FilterTask(task)
-    steps.check_options()
-    steps.make_plan(connect(task))
-    if not task.check_mode:
-        steps.apply()
-    return steps.result()
+    return carry_out(task, FilterTask(task), connect)
 
 
 def main() -> None:

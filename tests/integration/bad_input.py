@@ -488,8 +488,7 @@ MISTAKES = (
     assign("no target", "fleet.ids is empty: give at least one device, or leave the task out.", fleet={"ids": []}),
     assign(
         "nobody found",
-        "fleet.tag is 'bad-none', which selects no device: correct it, or register the devices "
-        "first.",
+        "fleet.tag is 'bad-none', which selects no device: correct it, or register the devices first.",
         fleet={"tag": "bad-none"},
     ),
     assign(

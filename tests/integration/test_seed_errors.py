@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,12 @@ class Cell:
         """`ok` or error.code."""
         return str(self.result["error"]["code"]) if self.result.get("failed") else "ok"
 
+    def __str__(self) -> str:
+        return f"{self.ended}{'' if self.real else '*'}"
+
+
+Cells = dict[tuple[str, int], Future[Cell]]
+
 
 def _try(admin: Admin, operation: SeedOperation, status: int) -> Cell:
     call = CALLS[operation.operation]
@@ -103,34 +109,22 @@ def _try(admin: Admin, operation: SeedOperation, status: int) -> Cell:
     return cell
 
 
-def _try_all(
-    server: HawkbitServer, folder: Path, which: list[tuple[str, int]]
-) -> dict[tuple[str, int], Cell | Exception]:
-    """Try cells, a few at a time."""
+def _try_all(server: HawkbitServer, folder: Path, which: list[tuple[str, int]]) -> Cells:
+    """Try cells, a few at a time; what breaks one is raised where its result is asked for."""
     admin = Admin(server, folder)
-
-    def one(job: tuple[str, int]) -> Cell | Exception:
-        try:
-            return _try(admin, SEED[job[0]], job[1])
-        # raised again by the cell's own test
-        except Exception as error:  # noqa: BLE001
-            return error
-
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(which, pool.map(one, which), strict=True))
+        return {(name, status): pool.submit(_try, admin, SEED[name], status) for name, status in which}
 
 
 @pytest.fixture(scope="session")
-def cells(hawkbit: HawkbitServer, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Cell | Exception]:
+def cells(hawkbit: HawkbitServer, tmp_path_factory: pytest.TempPathFactory) -> Cells:
     """All cells but those of several sets."""
     one = [cell for cell in CELLS if SEED[cell[0]].body != "list"]
     return _try_all(hawkbit, tmp_path_factory.mktemp("seed"), one)
 
 
 @pytest.fixture(scope="session")
-def several_cells(
-    several_sets: HawkbitServer, tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[str, int], Cell | Exception]:
+def several_cells(several_sets: HawkbitServer, tmp_path_factory: pytest.TempPathFactory) -> Cells:
     """The cells of several sets."""
     several = [cell for cell in CELLS if SEED[cell[0]].body == "list"]
     return _try_all(several_sets, tmp_path_factory.mktemp("seed"), several)
@@ -139,10 +133,8 @@ def several_cells(
 @pytest.mark.usefixtures("hawkbit")
 @pytest.mark.parametrize("operation, status", CELLS, ids=[f"{name}-{status}" for name, status in CELLS])
 def test_error(request: pytest.FixtureRequest, operation: str, status: int) -> None:
-    cells = request.getfixturevalue("several_cells" if SEED[operation].body == "list" else "cells")
-    cell = cells[operation, status]
-    if isinstance(cell, Exception):
-        raise cell
+    cells: Cells = request.getfixturevalue("several_cells" if SEED[operation].body == "list" else "cells")
+    cell = cells[operation, status].result()
     assert cell.requests, f"the operation was never sent: {cell.result}"
     refused = cell.requests[0]
     assert refused.status == status
@@ -166,13 +158,11 @@ def test_error(request: pytest.FixtureRequest, operation: str, status: int) -> N
         assert result["error"]["message"]
 
 
-def test_table_of_errors(
-    cells: dict[tuple[str, int], Cell | Exception], show_table: Callable[[str, list[list[str]]], None]
-) -> None:
+def test_table_of_errors(cells: Cells, show_table: Callable[[str, list[list[str]]], None]) -> None:
     statuses = sorted(ENDS)
     rows = [["* made up by the proxy", *map(str, statuses)]]
     for name in SEED:
         found = [cells.get((name, status)) for status in statuses]
-        rows.append([name, *(f"{c.ended}{'' if c.real else '*'}" if isinstance(c, Cell) else "" for c in found)])
+        rows.append([name, *("" if one is None or one.exception() else str(one.result()) for one in found)])
     show_table("errors", rows)
     assert len(SEED) == 20

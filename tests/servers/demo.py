@@ -189,6 +189,7 @@ class Demo:
         self.screen.command(words)
         with self.running(words, self.folder / "inventory.log") as process:
             assert process.stdout is not None
+            self.screen.line("  (hosts in a row are drawn together here)")
             for line in shortened(process.stdout.read().splitlines()):
                 self.screen.line(f"  {line}")
 

@@ -155,7 +155,7 @@ class AssignTask:
             check_window(how["maintenance_window"])
         return how
 
-    def plan(self, hawkbit: Hawkbit) -> None:
+    def make_plan(self, hawkbit: Hawkbit) -> None:
         """Find out who has the sets and who is to get them.
 
         Raises:

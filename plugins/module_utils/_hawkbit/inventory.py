@@ -17,12 +17,11 @@ from .._core.errors import FleetError, InvalidInput, NotFound
 from .._core.transport import reads
 from . import rsql
 from .api import PARALLEL, ROOT, Api, askable
+from .metadata import target_metadata
+from .tagging import target_tagging
 from .targets import Targets
 
-LIST_TAGS = reads("list target tags", "GET", f"{ROOT}/targettags")
-TAGGED = reads("list targets of tag", "GET", f"{ROOT}/targettags/{{id}}/assigned")
 ATTRIBUTES = reads("read attributes of target", "GET", f"{ROOT}/targets/{{controller_id}}/attributes")
-METADATA = reads("list metadata of target", "GET", f"{ROOT}/targets/{{controller_id}}/metadata")
 
 ASSIGNED, INSTALLED = "assigned", "installed"
 # kind -> the set of one target, the targets of one set
@@ -92,17 +91,13 @@ class Inventory:
 
     def tags(self) -> dict[str, list[str]]:
         """Return the names of the tags by id of the targets that have some. One request a tag."""
-        tags = list(self.api.pages(LIST_TAGS))
-
-        def members(tag: Mapping[str, Any]) -> list[str]:
-            pages = self.api.pages(TAGGED, values={"id": tag["id"]}, query=self.query)
-            return [target["controllerId"] for target in pages]
-
+        tagging = target_tagging(self.api)
+        tags = sorted(tagging.names)
         found: dict[str, list[str]] = {}
-        for tag, ids in zip(tags, in_parallel(members, tags, PARALLEL)):
-            for controller_id in dict.fromkeys(ids):
-                found.setdefault(controller_id, []).append(tag["name"])
-        return {controller_id: sorted(names) for controller_id, names in found.items()}
+        for tag, ids in zip(tags, in_parallel(lambda tag: tagging.found(tag, self.query), tags, PARALLEL)):
+            for controller_id in ids:
+                found.setdefault(controller_id, []).append(tag)
+        return found
 
     def sets(
         self,
@@ -179,15 +174,15 @@ class Inventory:
             query: RSQL, which releases up to 0.8 answer, and newer ones ignore.
         """
 
+        metadata = target_metadata(self.api)
+
         def read(controller_id: str) -> dict[str, str]:
             if not askable(controller_id):
                 return {}
-            values = {"controller_id": controller_id}
             try:
-                entries = list(self.api.pages(METADATA, values=values, query=query, sort="key:ASC"))
+                return metadata.read(controller_id, query, sort="key:ASC")
             except NotFound:
                 return {}
-            return {entry["key"]: str(entry.get("value") or "") for entry in entries}
 
         wanted = list(ids)
         return dict(zip(wanted, in_parallel(read, wanted, PARALLEL_TARGETS)))

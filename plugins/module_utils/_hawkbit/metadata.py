@@ -67,13 +67,18 @@ class Metadata:
         self.update_operation = writes(f"update metadata of {noun}", "PUT", f"{path}/{{key}}")
         self.delete_operation = writes(f"delete metadata of {noun}", "DELETE", f"{path}/{{key}}")
 
-    def read(self, id: str | int) -> dict[str, str]:
+    def read(self, id: str | int, query: str | None = None, sort: str | None = None) -> dict[str, str]:
         """Return the metadata of one object, by key.
+
+        Args:
+            id: of the object.
+            query: RSQL, which releases up to 0.8 answer, and newer ones ignore.
+            sort: order, the same.
 
         Raises:
             NotFound: there is no such object.
         """
-        listed = self.api.pages(self.list_operation, values={"id": id})
+        listed = self.api.pages(self.list_operation, values={"id": id}, query=query, sort=sort)
         return {str(item["key"]): str(item.get("value") or "") for item in listed}
 
     def get(self, id: str | int, key: str) -> str | None:
@@ -134,6 +139,11 @@ class Metadata:
 
         values = {"id": id, "key": key}
         self.api.transport.send(self.delete_operation, values=values, accept=(404,), read_back=read_back)
+
+
+def target_metadata(api: Api) -> Metadata:
+    """Return the metadata of targets."""
+    return Metadata(api, "target", "targets")
 
 
 def check(metadata: Mapping[str, Any] | None, absent: Iterable[str] | None, of: str = "") -> dict[str, str] | None:

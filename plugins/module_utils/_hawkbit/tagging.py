@@ -114,17 +114,17 @@ class Tagging(Generic[Id]):
 
     def members(self, name: str, among: Collection[Id] | None = None) -> set[Id]:
         """Return who bears a tag, among some or all."""
-        operation, values = self.members_operation, {"tag": self.names[name]}
         # a few are asked for by id, many are cheaper to find in the whole list
         queries: list[str | None] = [None]
         if among is not None and len(among) <= CHUNK:
             queries = list(rsql.any_of(self.query_field, map(str, among)))
-        return {
-            item[self.field]
-            for query in queries
-            for item in self.api.pages(operation, values=values, query=query)
-            if among is None or item[self.field] in among
-        }
+        found = set().union(*(self.found(name, query) for query in queries))
+        return found if among is None else found & set(among)
+
+    def found(self, name: str, query: str | None) -> set[Id]:
+        """Return who bears a tag, of those that a query finds, None for all."""
+        pages = self.api.pages(self.members_operation, values={"tag": self.names[name]}, query=query)
+        return {item[self.field] for item in pages}
 
     def plan(self, wishes: Iterable[TagWish[Id]]) -> TagPlan[Id]:
         """Compare what is wanted with what there is: one list of tags, and one of the bearers of each that matters.

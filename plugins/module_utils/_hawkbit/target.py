@@ -17,7 +17,7 @@ from .api import PARALLEL
 from .client import Hawkbit
 from .fleet import blamed, shorten
 from .inventory import PARALLEL_TARGETS, in_parallel
-from .metadata import Metadata, MetadataPlan
+from .metadata import MetadataPlan, target_metadata
 from .tagging import TagPlan, TagWish, target_tagging
 from .targets import HIDDEN_FIELD, TargetPlan, check, removal
 
@@ -87,7 +87,7 @@ class TargetTask:
             Unsupported: this release of hawkBit cannot do it.
         """
         self.hawkbit = hawkbit
-        self.metadata = Metadata(hawkbit.api, "target", "targets")
+        self.metadata = target_metadata(hawkbit.api)
         self.tagging = target_tagging(hawkbit.api)
         if self.present:
             self._plan_present()

@@ -21,7 +21,7 @@ from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, reads, writes
 from . import rsql
 from .api import MODERN, PAGE, PARALLEL, ROOT, Api, askable
-from .named import Named
+from .named import target_types
 from .versioned import MARKUP
 
 LIST = reads("list targets", "GET", f"{ROOT}/targets")
@@ -116,7 +116,7 @@ class Targets:
             InvalidInput: there is no such type; the message lists what there is.
             Unsupported: this release has no target types.
         """
-        types = Named(self.api, "target type", "targettypes", since="0.3.0M8")
+        types = target_types(self.api)
         found: dict[str, int] = {}
         for name in names:
             if not name:

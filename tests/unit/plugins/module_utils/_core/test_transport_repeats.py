@@ -451,6 +451,17 @@ def test_read_at_which_the_server_fails_is_tried_twice(connect: Connect) -> None
     assert (caught.value.status, caught.value.code) == (500, "rejected")
 
 
+def test_what_the_platform_knows_of_a_failure_is_kept(connect: Connect) -> None:
+    def known(failure: Failure) -> FleetError:
+        return Rejected("Cannot list things.", message="no", details={"a": 1}, http=failure.http, request_id="r-1")
+
+    with ScriptedServer(default=answer(500)) as server, pytest.raises(ServerFault) as caught:
+        connect(server.url, rules=Rules(error=known), request_retries=0).send(LIST)
+    assert caught.value.render()["error"] == {
+        "code": "rejected", "message": "no", "details": {"a": 1}, "request_id": "r-1",
+    }  # fmt: skip
+
+
 def test_write_at_which_the_server_fails_is_not_sent_again(connect: Connect) -> None:
     with ScriptedServer(answer(500, json={"status": 500})) as server:
         client = connect(server.url)
