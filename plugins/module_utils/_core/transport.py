@@ -27,6 +27,7 @@ an operation share one deadline, C(Connection.patience); the sending of a body a
 from __future__ import annotations
 
 import base64
+import contextlib
 import json as jsonlib
 import re
 import sys
@@ -144,6 +145,12 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Text(str):
+    """A body that is text and no JSON."""
+
+    __slots__ = ()
+
+
 class NotDone:
     """What a read-back returns when it found that the write had no effect."""
 
@@ -227,11 +234,12 @@ class Transport:
         Args:
             operation: what to do.
             values: for the braces of the operation's path.
-            query: query string; None values are left out.
+            query: query string; None values are left out, lists repeat their name.
             json: body, as JSON.
             upload: makes the multipart body, anew for each try.
             accept: error statuses to return instead of raising, such as 404.
-            shape: the JSON type that the body must have; None when it does not matter (an empty one is then fine).
+            shape: the JSON type that the body must have; None when it does not matter (an empty one is then fine);
+                C(Text) for a body that is text and no JSON.
             read_back: for a write that may have been done: returns what the write would have answered when its
                 effect is there, or NOT_DONE.
 
@@ -242,13 +250,35 @@ class Transport:
             raise CheckModeWrite(f"Check mode must not {operation.title}: please report this defect.")
         try:
             path = operation.url_path(**(values or {}))
-            query_string = urlencode({name: value for name, value in (query or {}).items() if value is not None})
+            given = {name: value for name, value in (query or {}).items() if value is not None}
+            query_string = urlencode(given, doseq=True)
             body = None if json is None else jsonlib.dumps(json, ensure_ascii=False, allow_nan=False).encode()
         except ValueError as error:
             why = "text that is not UTF-8" if isinstance(error, UnicodeError) else "a number that JSON does not have"
             raise InvalidInput(f"Cannot {operation.title}: a value holds {why}.") from None
         call = _Call(self, operation, path, query_string, body, upload, frozenset(accept), shape)
         return self._repeat(call, read_back)
+
+    @contextlib.contextmanager
+    def open(
+        self, operation: Operation, path: str, query: str, *, headers: Mapping[str, str], accept: Iterable[int]
+    ) -> Iterator[requests.Response]:
+        """Open a file for reading block by block, for as long as blocks come. There are no repeats.
+
+        Args:
+            operation: what to do, for messages; only reads.
+            path: where the file is below the base address, encoded.
+            query: query string, encoded.
+            headers: sent with the request.
+            accept: error statuses that do not raise.
+
+        Raises:
+            FleetError: no answer, or one that is an error; also from the body of the C(with) statement, when the
+                connection breaks while it reads.
+        """
+        call = _Call(self, operation, path, query, None, None, frozenset(accept), None)
+        with call.opened(headers) as response:
+            yield response
 
     def close(self) -> None:
         """Close the session's connections."""
@@ -427,6 +457,26 @@ class _Call:
             raise self._unusable_files(error) from None
         return self._judge(response, raw)
 
+    @contextlib.contextmanager
+    def opened(self, headers: Mapping[str, str]) -> Iterator[requests.Response]:
+        """Send it once and leave the body to be read."""
+        session = self.transport.session
+        import requests
+        import urllib3
+
+        self.deadline = Deadline(None)
+        url = f"{self.transport.connection.url}{self.path}" + (f"?{self.query}" if self.query else "")
+        passage = new_passage(self.deadline)
+        try:
+            with self._request(session, url, None, "", headers) as response:
+                if response.status_code >= 300 and response.status_code not in self.accept:
+                    self._judge(response, self._body(response))
+                yield response
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise self._broken(error, passage) from None
+        except OSError as error:
+            raise self._unusable_files(error) from None
+
     def _allow_for(self, size: int) -> None:
         """Wait longer for the answer to a large body, in which the server stores it."""
         extra = size / STORE_RATE
@@ -434,10 +484,17 @@ class _Call:
         self.deadline.extend(extra)
 
     def _request(
-        self, session: requests.Session, url: str, data: bytes | MultipartFile | None, content_type: str
+        self,
+        session: requests.Session,
+        url: str,
+        data: bytes | MultipartFile | None,
+        content_type: str,
+        others: Mapping[str, str] | None = None,
     ) -> requests.Response:
         transport, connection = self.transport, self.transport.connection
-        headers = transport.headers if data is None else {**transport.headers, "Content-Type": content_type}
+        headers = {**transport.headers, **(others or {})}
+        if data is not None:
+            headers["Content-Type"] = content_type
         first = url
         hops = 0
         while True:
@@ -502,7 +559,8 @@ class _Call:
 
     def _judge(self, response: requests.Response, raw: bytes) -> Answer:
         status = response.status_code
-        data, fault = _parse(raw, response.headers.get("Content-Type", ""))
+        parse = _parse_text if self.shape is Text and status < 400 else _parse
+        data, fault = parse(raw, response.headers.get("Content-Type", ""))
         if status in self.accept:
             return Answer(status, data, response.headers)
         if status < 400:
@@ -701,6 +759,13 @@ def _parse(raw: bytes, content_type: str) -> tuple[Any, str | None]:
     except (ValueError, RecursionError):
         kind = "HTML" if "html" in content_type or raw.lstrip()[:1] == b"<" else "a body that is not JSON"
         return None, f"{kind} instead of JSON"
+
+
+def _parse_text(raw: bytes, content_type: str) -> tuple[Any, str | None]:
+    """Return the body's text and what is wrong with it, each or None."""
+    if "html" in content_type or raw.lstrip()[:1] == b"<":
+        return None, "HTML instead of text"
+    return Text(raw.decode("utf-8", "replace").strip()), None
 
 
 def _general_error(failure: Failure, subject: str, host: str, excerpt: str) -> FleetError:
