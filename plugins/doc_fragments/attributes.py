@@ -53,3 +53,17 @@ attributes:
     membership:
       - fleet.deploy.mender
 """
+
+    # for the module that speaks to each of them
+    GROUP_ALL = r"""
+options: {}
+attributes:
+  action_group:
+    description:
+      - Use C(group/fleet.deploy.hawkbit) or C(group/fleet.deploy.mender) in C(module_defaults) to set the connection
+        once.
+    support: full
+    membership:
+      - fleet.deploy.hawkbit
+      - fleet.deploy.mender
+"""

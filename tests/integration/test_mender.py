@@ -20,7 +20,10 @@ from servers.fault_proxy import FaultProxy, Record
 from servers.mender import MenderServer
 from servers.mender_devices import MenderFleet
 
-MODULES: list[str] = RUNTIME["action_groups"]["mender"]
+# platform_info, which is of both, has examples for hawkBit
+MODULES: list[str] = [
+    name for name in RUNTIME["action_groups"]["mender"] if name not in RUNTIME["action_groups"]["hawkbit"]
+]
 NAME = "gateway-2.1.0"
 DEVICE = "2f3b8b5e-6f0a-4d0e-9d38-0b6f4c1f7a11"
 # POSTs that only read

@@ -8,6 +8,7 @@ import hmac
 import json
 import secrets
 import time
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,6 +119,7 @@ class Access:
         return [
             Route("POST", f"{USERADM}/auth/login", self.login, ""),
             Route("POST", f"{USERADM}/auth/logout", self.logout),
+            Route("GET", f"{USERADM}/users/me", self.who),
             Route("GET", f"{USERADM}/settings", self.get_settings),
             Route("POST", f"{USERADM}/settings", self.set_settings),
             Route("GET", f"{USERADM}/settings/tokens", self.list_tokens),
@@ -155,6 +157,11 @@ class Access:
         user.sessions = [other for other in user.sessions if other != number]
         user.tokens.pop(number, None)
         return Answer(202)
+
+    async def who(self, call: Call) -> Answer:
+        """The user of the token."""
+        number = str(uuid.uuid5(uuid.NAMESPACE_URL, call.user))
+        return Answer(body={"id": number, "email": call.user, "created_ts": stamp(0), "updated_ts": stamp(0)})
 
     async def get_settings(self, call: Call) -> Answer:
         """Settings of the user interface, among them which attribute names a device."""

@@ -91,9 +91,9 @@ def environment_differences(documented: dict[str, Any], spec: dict[str, Any]) ->
     # these are read all together or not at all, by connect_options
     given = [name for name in CREDENTIALS if name in spec]
     if given:
-        prefix = min(read_variables(spec["url"])).removesuffix("_URL")
+        prefixes = [variable.removesuffix("_URL") for variable in read_variables(spec["url"])]
         named = set().union(*(named_variables(documented[name]) for name in given))
-        read = {f"{prefix}_{name.upper()}" for name in given}
+        read = {f"{prefix}_{name.upper()}" for prefix in prefixes for name in given}
         if named != read:
             yield f"{', '.join(given)}: name {sorted(named)}, read {sorted(read)}"
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,25 @@ def connection_spec(platform: str) -> ArgumentSpec:
         mutually_exclusive=[["token", "username"], ["token", "password"]],
         required_together=[["username", "password"]],
     )
+
+
+def any_connection_spec(platforms: Sequence[str]) -> ArgumentSpec:
+    """Return the connection options of a module that speaks to several platforms.
+
+    Which environment counts, the option C(platform) says: C(for_platform) of C(connection) reads it.
+    """
+    spec = connection_spec(platforms[0])
+    for name, option in spec.argument_spec.items():
+        if "fallback" in option:
+            variables = [f"{platform.upper()}_{name.upper()}" for platform in platforms]
+            option["fallback"] = (_later, variables)
+            option.pop("default", None)
+    return spec
+
+
+def _later(*_variables: str) -> Any:
+    """Leave an option open, as C(env_fallback) does without a variable."""
+    return env_fallback()
 
 
 def wait_spec() -> ArgumentSpec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,6 +105,42 @@ def connect_options(
         request_retries=options["request_retries"],
         **given,
     )
+
+
+def for_platform(options: Mapping[str, Any], platform: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return options of C(any_connection_spec) with what is not set from one platform's environment, else defaults.
+
+    Raises:
+        InvalidInput: a variable of the wrong form.
+    """
+    source = os.environ if env is None else env
+    found = dict(options)
+    for name, default in (("url", None), ("ca_path", None), ("validate_certs", "true"), ("request_timeout", "30")):
+        if found.get(name) is None:
+            variable = f"{platform.upper()}_{name.upper()}"
+            found[name] = _FORMS.get(name, _as_it_is)(variable, source.get(variable, default))
+    return found
+
+
+def _as_it_is(_variable: str, value: str | None) -> Any:
+    return value
+
+
+def _truth(variable: str, value: str | None) -> Any:
+    word = (value or "").strip().lower()
+    if word not in ("y", "yes", "on", "1", "true", "t", "n", "no", "off", "0", "false", "f"):
+        raise InvalidInput(f"{variable} is '{value}': give true or false.")
+    return word in ("y", "yes", "on", "1", "true", "t")
+
+
+def _seconds(variable: str, value: str | None) -> Any:
+    try:
+        return float(value or "")
+    except ValueError:
+        raise InvalidInput(f"{variable} is '{value}': give seconds.") from None
+
+
+_FORMS: dict[str, Callable[[str, str | None], Any]] = {"validate_certs": _truth, "request_timeout": _seconds}
 
 
 def _check_credentials(given: dict[str, str | None], prefix: str) -> dict[str, str | None]:

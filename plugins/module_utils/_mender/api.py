@@ -80,6 +80,11 @@ class Api:
         """Whether writes are refused."""
         return self.transport.check_mode
 
+    @property
+    def username(self) -> str | None:
+        """Who logs in, None with a token."""
+        return None if self._password is None else self._password.username
+
     # -- requests ----------------------------------------------------------------------------------------------
 
     def send(self, operation: Operation, **options: Any) -> Answer:

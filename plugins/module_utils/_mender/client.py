@@ -11,7 +11,7 @@ from typing import Any
 from .._core.connection import connect_options
 from .._core.task import Task
 from .._core.transport import Transport
-from .api import READ_LIMIT, Api
+from .api import Api
 from .artifacts import Artifacts
 from .deployments import Deployments
 from .downloads import Downloads
@@ -19,6 +19,7 @@ from .fleet import Devices
 from .options import DEFAULT_URL, PLATFORM
 from .releases import Releases
 from .rules import RULES
+from .system import System
 from .uploads import Uploads
 
 
@@ -33,12 +34,11 @@ class Mender:
         self.releases = Releases(self.api, self.artifacts)
         self.deployments = Deployments(self.api)
         self.devices = Devices(self.api)
+        self.system = System(self.api, self.devices)
 
     def storage(self) -> dict[str, int | None]:
         """Return the limit of the storage, what is used and what is free, in bytes; None for no limit."""
-        data = self.api.required(READ_LIMIT, shape=dict).data
-        limit, usage = int(data.get("limit") or 0), int(data.get("usage") or 0)
-        return {"limit": limit or None, "usage": usage, "free": max(0, limit - usage) if limit else None}
+        return self.system.storage()
 
 
 def connect(task: Task) -> Mender:

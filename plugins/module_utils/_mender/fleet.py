@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from .._core.errors import BadAnswer, InvalidInput, Unsupported
 from .._core.transport import Answer, reads
@@ -36,6 +36,8 @@ WALKS = 12
 # Up to so many devices are read one by one where there is no search.
 FEW = 20
 SHOWN = 10
+
+Item = TypeVar("Item")
 
 IDS, GROUP, ALL, FILTER_ID = "ids", "group", "all", "filter_id"
 
@@ -69,12 +71,12 @@ class Devices:
     def count(self, group: str | None = None) -> int:
         """Return how many there are in a group, or in all."""
         answer = self._page(_terms(group), group, 1, 1)
-        total = answer.headers.get("X-Total-Count", "")
-        return int(total) if total.isdigit() else len(self.ids(group))
+        total = total_of(answer)
+        return len(self.ids(group)) if total is None else total
 
     def ids(self, group: str | None = None) -> frozenset[str]:
         """Return the ids of those in a group, or of all."""
-        return self._walk(lambda page: self._page(_terms(group), group, page, PAGE))
+        return walk(lambda page: self._page(_terms(group), group, page, PAGE))
 
     def matching(self, filters: list[Mapping[str, Any]]) -> frozenset[str]:
         """Return the ids of those that fulfil all filters of the inventory's search.
@@ -82,21 +84,22 @@ class Devices:
         Raises:
             Unsupported: the server has no search.
         """
-        if not self._searchable:
+        if not self.searchable:
             raise Unsupported(
                 "fleet.filters is given, but this Mender server has no search of devices: select by ids, group, "
                 "groups or all."
             )
-        return self._walk(lambda page: self._found([*filters, ACCEPTED], page, PAGE))
+        return walk(lambda page: self._found([*filters, ACCEPTED], page, PAGE))
 
     def known(self, ids: list[str]) -> frozenset[str]:
         """Return those of some ids that there are."""
-        if self._searchable:
+        if self.searchable:
             found: set[str] = set()
             for start in range(0, len(ids), PAGE):
                 part = ids[start : start + PAGE]
                 # a server that does not know device_ids answers with others
-                found.update(set(part).intersection(_ids(self._found([ACCEPTED], 1, PAGE, part).data)))
+                answer = self._found([ACCEPTED], 1, PAGE, part)
+                found.update(set(part).intersection(id for id, _item in devices_of(answer)))
             return frozenset(found)
         if len(ids) > FEW:
             return self.ids().intersection(ids)
@@ -115,8 +118,7 @@ class Devices:
                 f"fleet.filter_id is '{id}', but Mender has no saved filter of that id: correct it, or save the "
                 "filter first."
             )
-        total = answer.headers.get("X-Total-Count", "")
-        return int(total) if total.isdigit() else 0
+        return total_of(answer) or 0
 
     def _accepted(self, id: str) -> bool:
         answer = self.api.send(READ, values={"id": id}, accept=(400, 404))
@@ -129,14 +131,15 @@ class Devices:
         return attributes is not None and values.get(("identity", "status"), "accepted") == "accepted"
 
     @property
-    def _searchable(self) -> bool:
+    def searchable(self) -> bool:
+        """Whether the server has the search of the inventory's second API. Asked once."""
         if self._search is None:
             body = {"page": 1, "per_page": 1, "filters": [ACCEPTED]}
             self._search = self.api.send(SEARCH, json=body, accept=MISSING).status == 200
         return self._search
 
     def _page(self, filters: list[dict[str, Any]], group: str | None, page: int, size: int) -> Answer:
-        if self._searchable:
+        if self.searchable:
             return self._found(filters, page, size)
         query = {"page": page, "per_page": size, "group": group, "identity/status": "accepted"}
         return self.api.send(LIST, query=query, shape=list)
@@ -153,27 +156,52 @@ class Devices:
             body["device_ids"] = ids
         return self.api.send(SEARCH, json=body, shape=list)
 
-    def _walk(self, fetch: Callable[[int], Answer]) -> frozenset[str]:
-        found: set[str] = set()
-        total: int | None = None
-        for _walk in range(WALKS):
-            page = 1
-            while True:
-                answer = fetch(page)
-                fresh = set(_ids(answer.data)) - found
-                found |= fresh
-                header = answer.headers.get("X-Total-Count", "")
-                total = int(header) if header.isdigit() else None
-                # a server may put a smaller page in place of the one that is asked for
-                if not answer.data or (len(found) >= total if total is not None else not fresh):
-                    break
-                page += 1
-            if total is None or len(found) >= total:
-                return frozenset(found)
-        raise BadAnswer(
-            f"Cannot list the devices: Mender counts {total}, but its pages hold {len(found)} of them; run the task "
-            "again, or select by ids."
-        )
+
+def walk(fetch: Callable[[int], Answer]) -> frozenset[str]:
+    """Return the ids of the devices on all pages of a list, see C(records)."""
+    return frozenset(records(fetch, lambda item: None))
+
+
+def records(fetch: Callable[[int], Answer], keep: Callable[[dict[str, Any]], Item]) -> dict[str, Item]:
+    """Return what is to be kept of the devices on all pages of a list, by id.
+
+    Args:
+        fetch: gets the page of a number, from 1.
+        keep: makes of a device what is kept.
+
+    Raises:
+        BadAnswer: the pages do not hold as many devices as the server counts, even after several walks.
+    """
+    found: dict[str, Item] = {}
+    total: int | None = None
+    for _walk in range(WALKS):
+        page = 1
+        while True:
+            answer = fetch(page)
+            fresh = {id: item for id, item in devices_of(answer) if id not in found}
+            found.update((id, keep(item)) for id, item in fresh.items())
+            total = total_of(answer)
+            # a server may put a smaller page in place of the one that is asked for
+            if not answer.data or (len(found) >= total if total is not None else not fresh):
+                break
+            page += 1
+        if total is None or len(found) >= total:
+            return found
+    raise BadAnswer(
+        f"Cannot list the devices: Mender counts {total}, but its pages hold {len(found)} of them; run the task "
+        "again, or select by ids."
+    )
+
+
+def total_of(answer: Answer) -> int | None:
+    """Return how many devices a list has in all, as far as its page tells."""
+    header = answer.headers.get("X-Total-Count", "")
+    return int(header) if header.isdigit() else None
+
+
+def devices_of(answer: Answer) -> list[tuple[str, dict[str, Any]]]:
+    """Return the devices of a page with their ids."""
+    return [(str(item["id"]), item) for item in answer.data if isinstance(item, dict) and item.get("id")]
 
 
 def resolve(
@@ -261,7 +289,3 @@ def _terms(group: str | None) -> list[dict[str, Any]]:
     if group is None:
         return [ACCEPTED]
     return [ACCEPTED, {"scope": "system", "attribute": "group", "type": "$eq", "value": group}]
-
-
-def _ids(items: list[Any]) -> list[str]:
-    return [str(item["id"]) for item in items if isinstance(item, dict) and item.get("id")]
