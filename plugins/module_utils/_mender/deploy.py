@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +28,7 @@ from .._core.task import Task
 from . import paid
 from .api import SEED
 from .client import Mender
-from .deployments import FINISHED, embedded, for_devices, moment, too_many
+from .deployments import FINISHED, Deployments, embedded, for_devices, moment, too_many
 from .fleet import FILTER_ID, GROUP, IDS, Target, resolve, shorten
 from .options import PLATFORM
 
@@ -41,6 +42,7 @@ RUNNING = (
 )
 PAUSES = tuple(name for name in RUNNING if name.startswith("pause_"))
 STOPPED = ("aborted", "decommissioned")
+ENDS = ("success", "failure", "noartifact", "already-installed")
 # The counters do not say that somebody has aborted a deployment: every so many looks it is read itself instead.
 LOOKS = 10
 # A deployment for up to so many devices that are listed one by one is small enough to be read at each look.
@@ -84,6 +86,12 @@ class DeployTask:
         return str(params["name"] or params["artifact_name"] or params["id"])
 
     @property
+    def failures(self) -> tuple[str, ...]:
+        """Mender's words for devices that count as failed."""
+        words = {"noartifact": "noartifact", "already_installed": "already-installed"}
+        return ("failure", *(word for option, word in words.items() if self.params[option] == "failed"))
+
+    @property
     def aborts(self) -> bool:
         """Whether the task is to abort."""
         return bool(self.params["state"] == "aborted")
@@ -101,7 +109,9 @@ class DeployTask:
         if params["id"] is not None:
             for option in IDENTITY:
                 if params[option] is not None:
-                    raise InvalidInput(f"{option} does not go with id, which says which deployment is meant.")
+                    raise InvalidInput(
+                        f"{option} does not go with id, which says which deployment is meant: leave one of them out."
+                    )
         elif self.aborts:
             if params["name"] is None and params["artifact_name"] is None:
                 raise InvalidInput("state is 'aborted': say in id, or in name, which deployment is to be aborted.")
@@ -355,40 +365,11 @@ class DeployTask:
         return all(not isinstance(term.get("value"), list) or len(term["value"]) <= SMALL for term in terms)
 
     def _ended(self) -> int:
-        names = ("success", "failure", "noartifact", "already-installed", *STOPPED)
-        return sum(self.counters.get(name, 0) for name in names)
+        return ended(self.counters)
 
     def _counts(self) -> Counts:
-        counted = self.counters
-        got = {name: counted.get(name, 0) for name in ("success", "failure", "noartifact", "already-installed")}
-        running = sum(counted.get(name, 0) for name in RUNNING)
-        aborted = sum(counted.get(name, 0) for name in STOPPED)
-        succeeded, failed, skipped = got["success"], got["failure"], 0
-        if self.params["noartifact"] == "succeeded":
-            succeeded += got["noartifact"]
-        else:
-            failed += got["noartifact"]
-        if self.params["already_installed"] == "succeeded":
-            skipped = got["already-installed"]
-        else:
-            failed += got["already-installed"]
-        selected = max(self.selected, sum(got.values()) + running + aborted)
-        # not by the counter: some releases count those that have not asked yet, others do not
-        pending = selected - sum(got.values()) - running - aborted
-        if self.status == FINISHED:
-            # aborted before they had asked
-            aborted, pending = aborted + pending + running, 0
-            running = 0
-        return Counts(
-            selected=selected,
-            skipped=skipped,
-            pending=pending,
-            running=running,
-            succeeded=succeeded,
-            failed=failed,
-            aborted=aborted,
-            unknown=len(self.target.unknown) if self.target else 0,
-        )
+        unknown = len(self.target.unknown) if self.target else 0
+        return count(self.counters, self.selected, self.status, self.failures, unknown)
 
     def _snapshot(self) -> Snapshot:
         counts = self._counts()
@@ -479,22 +460,8 @@ class DeployTask:
         )
 
     def _failed(self, id: str) -> list[Device]:
-        """Return the devices that failed, as many as the result shows, with the end of their logs."""
-        names = ["failure"]
-        names += ["noartifact"] if self.params["noartifact"] == "failed" else []
-        names += ["already-installed"] if self.params["already_installed"] == "failed" else []
-        found: list[Device] = []
-        for name in names:
-            left = self.params["result_limit"] - len(found)
-            if not self.counters.get(name) or left <= 0:
-                continue
-            for item in self.mender.deployments.devices(id, name, left):
-                device = str(item.get("id"))
-                log = self.mender.deployments.log(id, device) if item.get("log") else None
-                last = log.splitlines()[-1] if log else None
-                message = item.get("substate") or item.get("state") or last or MESSAGES.get(name)
-                found.append(Device(device, state=FAILED, native_state=name, message=message, log=log))
-        return found
+        limit = self.params["result_limit"]
+        return failed_devices(self.mender.deployments, id, self.counters, self.failures, limit)
 
     def _attach(self) -> dict[str, Any]:
         params = self.params
@@ -510,3 +477,70 @@ MESSAGES = {
     "noartifact": "no artifact of that name is for the type of this device",
     "already-installed": "the device had the artifact before",
 }
+
+
+def ended(counters: Mapping[str, int]) -> int:
+    """Return how many devices have come to an end."""
+    return sum(counters.get(name, 0) for name in (*ENDS, *STOPPED))
+
+
+def count(
+    counters: Mapping[str, int], selected: int, status: str | None, failures: Sequence[str], unknown: int = 0
+) -> Counts:
+    """Return Mender's counters as the counts of the result.
+
+    Args:
+        counters: those of the server; what it does not count is not there.
+        selected: how many devices the deployment is for.
+        status: its status.
+        failures: the words for devices that count as failed.
+        unknown: devices that were asked for and are not there.
+    """
+    got = {name: counters.get(name, 0) for name in ENDS}
+    failed = sum(got[name] for name in failures)
+    skipped = 0 if "already-installed" in failures else got["already-installed"]
+    running = sum(counters.get(name, 0) for name in RUNNING)
+    aborted = sum(counters.get(name, 0) for name in STOPPED)
+    selected = max(selected, sum(got.values()) + running + aborted)
+    # not by the counter: some releases count those that have not asked yet, others do not
+    pending = selected - sum(got.values()) - running - aborted
+    if status == FINISHED:
+        # aborted before they had asked
+        aborted, pending = aborted + pending + running, 0
+        running = 0
+    return Counts(
+        selected=selected,
+        skipped=skipped,
+        pending=pending,
+        running=running,
+        succeeded=sum(got.values()) - failed - skipped,
+        failed=failed,
+        aborted=aborted,
+        unknown=unknown,
+    )
+
+
+def failed_devices(
+    deployments: Deployments, id: str, counters: Mapping[str, int], failures: Sequence[str], limit: int
+) -> list[Device]:
+    """Return devices that failed, with the end of their logs.
+
+    Args:
+        deployments: of the server.
+        id: the deployment.
+        counters: its counters, which say where there is something to look for.
+        failures: the words for devices that count as failed.
+        limit: how many at most.
+    """
+    found: list[Device] = []
+    for name in failures:
+        left = limit - len(found)
+        if not counters.get(name) or left <= 0:
+            continue
+        for item in deployments.devices(id, name, left):
+            device = str(item.get("id"))
+            log = deployments.log(id, device) if item.get("log") else None
+            last = log.splitlines()[-1] if log else None
+            message = item.get("substate") or item.get("state") or last or MESSAGES.get(name)
+            found.append(Device(device, state=FAILED, native_state=name, message=message, log=log))
+    return found
