@@ -84,6 +84,10 @@ artifacts:
       type: list
       elements: str
       sample: [gateway]
+    format:
+      description: Name of the artifact format. Null when the server does not tell it.
+      type: str
+      sample: mender
     format_version:
       description: Version of the artifact format. Null when the server does not tell it.
       type: int
@@ -109,6 +113,10 @@ artifacts:
           description: Type of the payload, null when there is none.
           type: str
           sample: rootfs-image
+        meta_data:
+          description: What the payload says besides for its update module. Empty when it says nothing.
+          type: dict
+          sample: {}
         files:
           description: The files of the payload.
           type: list
@@ -126,6 +134,10 @@ artifacts:
               description: Size of the file in bytes.
               type: int
               sample: 73400320
+            date:
+              description: When the file was put into the artifact, in UTC. Null when the server does not tell it.
+              type: str
+              sample: "2026-11-20T07:39:49Z"
     provides:
       description: What a device has after the installation. Null when the server does not tell it.
       type: dict

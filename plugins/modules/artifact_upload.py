@@ -160,6 +160,10 @@ artifact:
       type: list
       elements: str
       sample: [gateway]
+    format:
+      description: Name of the artifact format. Null when the server does not tell it.
+      type: str
+      sample: mender
     format_version:
       description: Version of the artifact format. Null when the server does not tell it.
       type: int
@@ -185,6 +189,10 @@ artifact:
           description: Type of the payload, null when there is none.
           type: str
           sample: rootfs-image
+        meta_data:
+          description: What the payload says besides for its update module. Empty when it says nothing.
+          type: dict
+          sample: {}
         files:
           description: The files of the payload.
           type: list
@@ -202,6 +210,10 @@ artifact:
               description: Size of the file in bytes.
               type: int
               sample: 73400320
+            date:
+              description: When the file was put into the artifact, in UTC. Null when the server does not tell it.
+              type: str
+              sample: "2026-11-20T07:39:49Z"
     provides:
       description: What a device has after the installation. Null when the server does not tell it.
       type: dict

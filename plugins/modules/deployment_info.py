@@ -174,15 +174,72 @@ deployments:
       description: Id of the saved filter by which it finds its devices. Null without one.
       type: str
       sample: null
+    filter:
+      description:
+        - By which condition it has found its devices, or finds them when it is RV(deployments[].dynamic). Null when it
+          was made for devices that were named, which O(device_list) reads, and on servers that do not tell it.
+      type: dict
+      contains:
+        id:
+          description: Id of the saved filter. Null for a group or all devices.
+          type: str
+          sample: null
+        name:
+          description: Name of the saved filter. Null for a group or all devices.
+          type: str
+          sample: null
+        terms:
+          description: What must be true of a device, all of it.
+          type: list
+          elements: dict
+          contains:
+            scope:
+              description: Scope of the attribute.
+              type: str
+              sample: system
+            attribute:
+              description: Name of the attribute.
+              type: str
+              sample: group
+            type:
+              description: How it is compared, such as V($eq) and V($in).
+              type: str
+              sample: $eq
+            value:
+              description: With what. A text, a number, or a list of them.
+              type: raw
+              sample: canary
+    initial_device_count:
+      description: How many devices its saved filter found when it was made. Null without one.
+      type: int
+      sample: null
     dynamic:
       description: Whether it finds its devices by a saved filter.
       type: bool
       sample: false
     phases:
-      description: Its phases as the server has them. Null without phases.
+      description:
+        - Its phases as the server has them. Null without phases. Those that were given by numbers of devices have
+          C(batch_size_devices) in place of C(batch_size).
       type: list
       elements: dict
-      sample: null
+      contains:
+        id:
+          description: Id of the phase.
+          type: str
+          sample: 5f8a1a7e-1a53-4f1d-a3d2-0b1c6d9e8f70
+        batch_size:
+          description: How many of the devices are in it, in percent.
+          type: int
+          sample: 10
+        start_ts:
+          description: When it begins. Not there when it began at once.
+          type: str
+          sample: "2026-11-20T20:00:00Z"
+        device_count:
+          description: How many devices have asked in it.
+          type: int
+          sample: 3
     retries:
       description: How often a device may try again. Null without retries.
       type: int
@@ -193,9 +250,19 @@ deployments:
       sample: false
     statistics:
       description:
-        - How many devices have which status. What the server does not count is not there. Null when it was not read.
+        - How many devices have which status, which is the name of the key. What the server does not count is not there.
+          Null when it was not read.
       type: dict
-      sample: {aborted: 0, already-installed: 1, failure: 0, noartifact: 0, pending: 0, success: 2}
+      sample:
+        aborted: 0
+        already-installed: 1
+        downloading: 0
+        failure: 0
+        installing: 0
+        noartifact: 0
+        pending: 0
+        rebooting: 0
+        success: 2
     devices:
       description: The devices that O(devices) asks for. Null when none are asked for.
       type: list
@@ -206,6 +273,12 @@ deployments:
           type: str
         status:
           description: Its status in the deployment.
+          type: str
+        device_type:
+          description: Its type. Null when the server does not tell it here, which only those of 2020 do.
+          type: str
+        state:
+          description: State that the device has reported besides its status. Null when the server does not tell it.
           type: str
         substate:
           description: What else the device says about it.

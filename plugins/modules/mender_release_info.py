@@ -78,7 +78,91 @@ releases:
       description: Its artifacts, each as in the result of M(fleet.deploy.artifact_info).
       type: list
       elements: dict
-      sample: [{id: 0c13a0e6-6b63-475d-8260-ee42a590e8ff, name: gateway-2.1.0, device_types_compatible: [gateway]}]
+      contains:
+        id:
+          description: Id of the artifact.
+          type: str
+          sample: 0c13a0e6-6b63-475d-8260-ee42a590e8ff
+        name:
+          description: Name of the artifact, which is the name of its release.
+          type: str
+          sample: gateway-2.1.0
+        description:
+          description: Text about the artifact, null when it has none.
+          type: str
+          sample: Fixes the clock
+        device_types_compatible:
+          description: Types of the devices that it is for, in order.
+          type: list
+          elements: str
+          sample: [gateway]
+        format:
+          description: Name of the artifact format. Null when the server does not tell it.
+          type: str
+          sample: mender
+        format_version:
+          description: Version of the artifact format. Null when the server does not tell it.
+          type: int
+          sample: 3
+        signed:
+          description: Whether it bears a signature.
+          type: bool
+          sample: false
+        size:
+          description: Size of the artifact in bytes. Null when the server does not tell it.
+          type: int
+          sample: 73400320
+        modified:
+          description: When it was uploaded or its description was changed, in UTC.
+          type: str
+          sample: "2026-11-20T07:51:01.733Z"
+        payloads:
+          description: What it installs.
+          type: list
+          elements: dict
+          contains:
+            type:
+              description: Type of the payload, null when there is none.
+              type: str
+              sample: rootfs-image
+            meta_data:
+              description: What the payload says besides for its update module. Empty when it says nothing.
+              type: dict
+              sample: {}
+            files:
+              description: The files of the payload.
+              type: list
+              elements: dict
+              contains:
+                name:
+                  description: Name of the file.
+                  type: str
+                  sample: rootfs.ext4
+                sha256:
+                  description: SHA-256 checksum of the file in lower-case hexadecimal digits.
+                  type: str
+                  sample: 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+                size:
+                  description: Size of the file in bytes.
+                  type: int
+                  sample: 73400320
+                date:
+                  description: When the file was put into the artifact, in UTC. Null when the server does not tell it.
+                  type: str
+                  sample: "2026-11-20T07:39:49Z"
+        provides:
+          description: What a device has after the installation. Null when the server does not tell it.
+          type: dict
+          sample: {artifact_name: gateway-2.1.0, rootfs-image.version: gateway-2.1.0}
+        depends:
+          description: What a device must have before the installation. Null when the server does not tell it.
+          type: dict
+          sample: {device_type: [gateway]}
+        clears_provides:
+          description: Which of the earlier properties of a device the installation removes, as patterns.
+          type: list
+          elements: str
+          sample: [rootfs-image.*]
     tags:
       description: Its tags, in lower case and in order. Null when the server is too old to have them.
       type: list

@@ -13,36 +13,59 @@ import yaml
 from servers.fault_proxy import Record
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
+# the kinds of lines of an operation, in the order in which they are listed
+KINDS = ("header", "address", "query", "form", "request", "answer_header", "response")
+# what may stand in place of an option or a key of a result
+WORDS = ("paging", "in the address", "not followed", "deprecated")
 
 
 @dataclass(frozen=True)
 class SeedOperation:
     """One operation of the documentation.
 
-    `query`, `request` and `response` give for each parameter or field what of the collection stands for it.
-    `body` tells two operations apart that have one address: whether a list or one object is sent.
+    Those of `KINDS` give for each parameter or field what of the collection stands for it: `address` are the variable
+    parts of the path, `form` the parts of a form, `answer_header` the headers of the answer. A name that ends in
+    `=VALUE` is one of the values that the documentation lists. `success` is the status when all is well, `statuses` are
+    those of errors. `newer` has "METHOD PATH" of operations that later servers have in its place. `body` tells two
+    operations apart that have one address: whether a list or one object is sent.
     """
 
     operation: str
     method: str
     path: str
-    permissions: list[str]
     statuses: list[int]
+    permissions: list[str] = field(default_factory=list)
+    success: int | None = None
+    newer: list[str] = field(default_factory=list)
+    header: dict[str, str] = field(default_factory=dict)
+    address: dict[str, str] = field(default_factory=dict)
     query: dict[str, str] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict)
     request: dict[str, str] = field(default_factory=dict)
+    answer_header: dict[str, str] = field(default_factory=dict)
     response: dict[str, str] = field(default_factory=dict)
     body: str | None = None
 
     @property
     def pattern(self) -> str:
         """A regular expression for the path."""
-        return re.sub(r"\{\w+\}", "[^/]+", self.path) + "$"
+        return pattern_of(self.path)
 
     def is_it(self, record: Record) -> bool:
         """Whether a request is this operation."""
         if record.method != self.method or not re.match(self.pattern, record.path):
             return False
         return self.body is None or (self.body == "list") is record.request_body.startswith("[")
+
+    def is_newer(self, record: Record) -> bool:
+        """Whether a request is what later servers have in its place."""
+        ways = (way.split(" ") for way in self.newer)
+        return any(record.method == method and re.match(pattern_of(path), record.path) for method, path in ways)
+
+
+def pattern_of(path: str) -> str:
+    """A regular expression for a path with variable parts, which have their names there."""
+    return re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + "$"
 
 
 def read_seed(name: str) -> list[SeedOperation]:
@@ -78,7 +101,7 @@ def rows(operations: list[SeedOperation]) -> list[Row]:
     return [
         Row(operation, kind, name, stands)
         for operation in operations
-        for kind in ("query", "request", "response")
+        for kind in KINDS
         for name, stands in getattr(operation, kind).items()
     ]
 

@@ -6,15 +6,13 @@ One play through all operations is recorded; each line of seeds/ must be found o
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
 from integration.faults import Admin, new_name
-from integration.inprocess import run_module
-from integration.seed import Row, body_of, read_seed, rows, values
-from integration.seed_page import WORDS
+from integration.seed import WORDS, Row, body_of, read_seed, rows, values
+from integration.seed_play import Play, Played, alike, identified
 
 from servers.devices import SimulatedFleet
 from servers.fault_proxy import FaultProxy
@@ -22,7 +20,6 @@ from servers.fault_proxy import FaultProxy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servers.fault_proxy import Record
     from servers.hawkbit import HawkbitServer
 
 ROWS = rows(read_seed("hawkbit_targets"))
@@ -35,33 +32,8 @@ SILENT = dict.fromkeys(
 NOT_ON: dict[str, dict[str, str]] = {"mid": SILENT, "modern": SILENT}
 
 
-@dataclass
-class Played:
-    """What went over the wire, and what the modules returned."""
-
-    url: str
-    wire: list[Record] = field(default_factory=list)
-    results: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def shown(self, path: str) -> list[tuple[str, Any]]:
-        """Return what modules returned at `MODULE.KEY`, with the ids of the objects."""
-        module, _dot, key = path.partition(".")
-        return [pair for name, result in self.results if name == module for pair in _identified(key, result)]
-
-
-class Play:
-    """Runs modules through a proxy."""
-
-    def __init__(self, server: HawkbitServer, proxy: FaultProxy) -> None:
-        self.connection = {"url": proxy.url, "username": server.username, "password": server.password}
-        self.results: list[tuple[str, dict[str, Any]]] = []
-
-    def run(self, module: str, **options: Any) -> dict[str, Any]:
-        """Run a module, which must succeed."""
-        result = run_module(module, {**self.connection, **options})
-        assert not result.get("failed"), f"{module}: {result.get('msg')}"
-        self.results.append((module, result))
-        return result
+def _connection(server: HawkbitServer, proxy: FaultProxy) -> dict[str, Any]:
+    return {"url": proxy.url, "username": server.username, "password": server.password}
 
 
 def _wait_until_quiet(admin: Admin, device: str) -> None:
@@ -84,7 +56,7 @@ def _play_all(server: HawkbitServer, folder: Path) -> Played:
         FaultProxy(server.url) as proxy,
         SimulatedFleet(server.url, server.gateway_token, poll_interval=0.3) as fleet,
     ):
-        play = Play(server, proxy)
+        play = Play(_connection(server, proxy))
         fleet.add([device], attributes={"hw": "rev2"})
         fleet.wait_registered()
         texts = {"name": "Gateway", "description": "In the hall", "security_token": "0123456789abcdef", **address}
@@ -129,7 +101,7 @@ def _play_all(server: HawkbitServer, folder: Path) -> Played:
                  action_status_limit=5, metadata_query="key==s*")  # fmt: skip
         play.run("target_info", controller_id=device, gather=GATHER)
         play.run("target", targets=[{"controller_id": two}], state="absent")
-        return Played(proxy.url, proxy.wire, play.results)
+        return play.played(proxy.wire)
 
 
 def _play_several(server: HawkbitServer, folder: Path) -> Played:
@@ -142,7 +114,7 @@ def _play_several(server: HawkbitServer, folder: Path) -> Played:
     window = {"schedule": "0 0 3 ? * SUN", "duration": "02:00:00", "timezone": "+02:00"}
     timeforced = {"assignment_type": "timeforced", "forcetime": 1629287392679, "weight": 500}
     with FaultProxy(server.url) as proxy:
-        play = Play(server, proxy)
+        play = Play(_connection(server, proxy))
         [target] = admin.targets(f"{name}-one", 1)
         play.run("distribution_set_assign", distribution_set=sets[0], weight=500, fleet={"ids": [target]})
         several = [{**sets[0], **timeforced, "maintenance_window": window}, {**sets[1], "weight": 800}]
@@ -153,7 +125,7 @@ def _play_several(server: HawkbitServer, folder: Path) -> Played:
             play.run("distribution_set_assign", distribution_sets=both, fleet={"ids": [target]}, offline=offline)
             for action in play.run("target_info", controller_id=target, gather=["actions"])["targets"][0]["actions"]:
                 play.run("target_info", controller_id=target, gather=["actions"], action_id=int(action["id"]))
-        return Played(proxy.url, proxy.wire, play.results)
+        return play.played(proxy.wire)
 
 
 @pytest.fixture(scope="session")
@@ -166,27 +138,6 @@ def played(hawkbit: HawkbitServer, tmp_path_factory: pytest.TempPathFactory) -> 
 def several(several_sets: HawkbitServer, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """The play of several sets."""
     return _play_several(several_sets, tmp_path_factory.mktemp("seed-several"))
-
-
-def _identified(path: str, data: Any) -> list[tuple[str, Any]]:
-    """Return the values at a path, each with the id of the object that it belongs to, empty where it has none."""
-    parts = [part for part in path.replace("[]", ".[].").split(".") if part]
-    cut = -2 if parts[-1] == "[]" else -1
-    return [
-        (str(one.get("controllerId") or one.get("controller_id") or one.get("id") or ""), value)
-        for one in values(".".join(parts[:cut]), data)
-        if isinstance(one, dict)
-        for value in values(".".join(parts[cut:]), one)
-    ]
-
-
-def _alike(raw: list[tuple[str, Any]], shown: list[tuple[str, Any]]) -> bool:
-    """Whether a value of the server is returned for the same object; objects and lists need only be there."""
-    if any(isinstance(value, (dict, list)) for _id, value in [*raw, *shown]):
-        return bool(raw) and bool(shown)
-    if not all(id for id, _value in [*raw, *shown]):
-        return bool({str(value) for _id, value in raw} & {str(value) for _id, value in shown})
-    return bool({(id, str(value)) for id, value in raw} & {(id, str(value)) for id, value in shown})
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.id for row in ROWS])
@@ -212,11 +163,11 @@ def test_row(hawkbit: HawkbitServer, request: pytest.FixtureRequest, row: Row) -
     elif row.kind == "request":
         assert row.stands in WORDS or [record for record in records if values(row.name, body_of(record.request_body))]
     else:
-        raw = [pair for record in records for pair in _identified(row.name, body_of(record.response_body))]
+        raw = [pair for record in records for pair in identified(row.name, body_of(record.response_body))]
         assert raw, "never answered"
         if row.stands not in WORDS:
             shown = [pair for play in plays for pair in play.shown(row.stands)]
-            assert _alike(raw, shown), f"{raw[:3]} is not in {shown[:3]}"
+            assert alike(raw, shown), f"{raw[:3]} is not in {shown[:3]}"
 
 
 def test_links_are_never_followed(hawkbit: HawkbitServer, tmp_path: Path) -> None:
@@ -225,7 +176,7 @@ def test_links_are_never_followed(hawkbit: HawkbitServer, tmp_path: Path) -> Non
     [target] = admin.targets(new_name(), 1)
     with FaultProxy(hawkbit.url) as proxy:
         proxy.inject("altered", times=None, headers={"Host": "elsewhere.invalid"})
-        play = Play(hawkbit, proxy)
+        play = Play(_connection(hawkbit, proxy))
         play.run("target_info", controller_id=target, gather=GATHER)
         play.run("target", controller_id=target, description="new", metadata={"site": "A"})
         assert "//elsewhere.invalid/rest/v1/targets/" in "".join(record.response_body for record in proxy.wire)

@@ -48,7 +48,7 @@ DELIVERY_SECONDS = 0.005
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
 )
-SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Please sign in</form></body></html>\n"
 QUOTA = {
@@ -100,6 +100,11 @@ class Body:
         self._kept += chunk[: max(0, CAP - len(self._kept))]
 
     @property
+    def kept(self) -> bytes:
+        """The first 64 KiB as they went by."""
+        return bytes(self._kept)
+
+    @property
     def sha256(self) -> str:
         """Hash of all bytes so far, in hex."""
         return self._hash.hexdigest()
@@ -124,6 +129,7 @@ class Record:
 
     `server_status` is what the server said, None if it was not asked (`acted` is False then). `path` and
     `query` are percent-encoded as sent. Headers hold no credentials; `auth` is the scheme that was used.
+    `server_headers` are those of the server's answer, the last of each name.
     """
 
     n: int
@@ -137,6 +143,7 @@ class Record:
     acted: bool = False
     status: int | None = None
     server_status: int | None = None
+    server_headers: dict[str, str] = dataclasses.field(default_factory=dict)
     request: Body = dataclasses.field(default_factory=Body)
     response: Body = dataclasses.field(default_factory=Body)
 
@@ -451,6 +458,7 @@ class FaultProxy:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         ) as answer:
             record.server_status = answer.status
+            record.server_headers = {k: v for k, v in answer.headers.items() if k.lower() not in SECRET_HEADERS}
             yield answer
 
     async def _pass_on(

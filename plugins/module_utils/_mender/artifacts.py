@@ -89,6 +89,7 @@ class Artifacts:
         wanted = set(types or ())
         found = [item for item in self.named(str(name)) if wanted <= set(device_types(item))]
         if len(found) > 1:
+            found.sort(key=device_types)
             there = "; ".join(f"{_listed(device_types(item))} (id {item.get('id')})" for item in found)
             raise InvalidInput(
                 f"name is '{name}', and there are {len(found)} artifacts of that name, for the device types {there}: "
@@ -242,6 +243,24 @@ def payloads(artifact: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [update for update in updates if isinstance(update, dict)]
 
 
+def meta_data(given: Any) -> Any:
+    """Return the meta-data of a payload as they stand in the file.
+
+    Servers of 2023 and later turn an object into a list of its entries, each an object of C(Key) and C(Value), and what
+    is empty into an empty list: that becomes an object here whatever it was.
+    """
+    if isinstance(given, list):
+        if all(isinstance(item, dict) and item.keys() == {"Key", "Value"} for item in given):
+            return {str(item["Key"]): _nested(item["Value"]) for item in given}
+        return [_nested(item) for item in given]
+    return {} if given is None else given
+
+
+def _nested(given: Any) -> Any:
+    # an empty list in there may have been one
+    return given if given in (None, []) else meta_data(given)
+
+
 def label(artifact: Mapping[str, Any]) -> str:
     """Return the key of an artifact in a diff."""
     return f"{artifact.get('name')} ({', '.join(device_types(artifact))})"
@@ -264,6 +283,7 @@ def describe(artifact: Mapping[str, Any]) -> dict[str, Any]:
         "name": artifact.get("name"),
         "description": artifact.get("description") or None,
         "device_types_compatible": device_types(artifact),
+        "format": info.get("format"),
         "format_version": info.get("version"),
         "signed": artifact.get("signed"),
         "size": artifact.get("size"),
@@ -271,11 +291,13 @@ def describe(artifact: Mapping[str, Any]) -> dict[str, Any]:
         "payloads": [
             {
                 "type": (update.get("type_info") or {}).get("type"),
+                "meta_data": meta_data(update.get("meta_data")),
                 "files": [
                     {
                         "name": file.get("name"),
                         "sha256": file.get("checksum"),
                         "size": file.get("size"),
+                        "date": file.get("date"),
                     }
                     for file in update.get("files") or []
                 ],

@@ -377,6 +377,8 @@ def describe(deployment: Mapping[str, Any]) -> dict[str, Any]:
         "artifacts": deployment.get("artifacts"),
         "groups": deployment.get("groups"),
         "filter_id": chosen.get("id") or None,
+        "filter": _condition(chosen),
+        "initial_device_count": deployment.get("initial_device_count"),
         "dynamic": bool(deployment.get("dynamic") or chosen.get("id")),
         "phases": deployment.get("phases"),
         "retries": deployment.get("retries"),
@@ -385,12 +387,23 @@ def describe(deployment: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _condition(chosen: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the filter of a deployment in the form of the result; None without one, or when it lists devices."""
+    terms = [term for term in chosen.get("terms") or [] if isinstance(term, dict)]
+    listed = any((term.get("scope"), term.get("attribute")) == ("identity", "id") for term in terms)
+    if not chosen or (listed and not chosen.get("id")):
+        return None
+    return {"id": chosen.get("id") or None, "name": chosen.get("name") or None, "terms": terms}
+
+
 def describe_device(device: Mapping[str, Any], log: str | None = None) -> dict[str, Any]:
     """Return a device of a deployment in the form of the result."""
     return {
         "id": device.get("id"),
         "status": device.get("status"),
-        "substate": device.get("substate") or device.get("state") or None,
+        "device_type": device.get("device_type") or None,
+        "state": device.get("state") or None,
+        "substate": device.get("substate") or None,
         "created": device.get("created"),
         "started": device.get("started") if moment(device.get("started")) else None,
         "finished": device.get("finished") if moment(device.get("finished")) else None,

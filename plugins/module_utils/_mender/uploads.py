@@ -96,6 +96,7 @@ class UploadPlan(Plan):
         updates = [
             {
                 "type_info": {"type": payload.type},
+                "meta_data": payload.meta_data,
                 "files": [{"name": file.name, "checksum": file.sha256, "size": file.size} for file in payload.files],
             }
             for payload in local.payloads
@@ -240,7 +241,15 @@ class Uploads:
 
     def _upload(self, plan: UploadPlan) -> tuple[dict[str, Any] | None, bool]:
         fields = {"description": plan.description} if plan.description else {}
-        answer, ours = self._send(UPLOAD, plan, fields, "artifact")
+        try:
+            answer, ours = self._send(UPLOAD, plan, fields, "artifact")
+        except Rejected as error:
+            if error.status == 400 and plan.local is not None and plan.local.version == 1:
+                error.msg += (
+                    f" The artifact in src, '{plan.path}', is of format version 1, which servers of 2023 and newer do "
+                    "not take: write it anew with a newer mender-artifact."
+                )
+            raise
         stored = self._stored(answer, plan)
         if stored is None:
             raise NotFound(

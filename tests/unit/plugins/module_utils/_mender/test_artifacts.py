@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleet.deploy.plugins.module_utils._mender.artifacts import describe, matches
+from ansible_collections.fleet.deploy.plugins.module_utils._mender.artifacts import describe, matches, meta_data
 from ansible_collections.fleet.deploy.plugins.modules import artifact as module
 from ansible_collections.fleet.deploy.plugins.modules import artifact_info as info
 from servers.artifact_writer import Written
@@ -89,6 +89,7 @@ def test_description_has_all_keys(every: FakeMender, run: Run) -> None:
         "name": "rel-1",
         "description": "text",
         "device_types_compatible": ["dt-a"],
+        "format": None if seed else "mender",
         "format_version": None if seed else 3,
         "signed": False,
         "size": item["size"],
@@ -96,11 +97,13 @@ def test_description_has_all_keys(every: FakeMender, run: Run) -> None:
         "payloads": [
             {
                 "type": "script",
+                "meta_data": {},
                 "files": [
                     {
                         "name": "payload.txt",
                         "sha256": "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03",
                         "size": 6,
+                        "date": "2026-11-20T07:39:49Z",
                     }
                 ],
             }
@@ -110,6 +113,22 @@ def test_description_has_all_keys(every: FakeMender, run: Run) -> None:
         "clears_provides": None if seed else ["rootfs-image.script.*"],
     }
     assert set(describe({})) == set(found)
+
+
+@pytest.mark.parametrize(
+    "told, expected",
+    [
+        (None, {}),
+        ([], {}),
+        ({"a": 1}, {"a": 1}),
+        ([{"Key": "a", "Value": 1}], {"a": 1}),
+        ([{"Key": "a", "Value": [{"Key": "b", "Value": ["c", None]}]}], {"a": {"b": ["c", None]}}),
+        ([{"Key": "a", "Value": []}, {"Key": "b", "Value": {"Key": "c"}}], {"a": [], "b": {"Key": "c"}}),
+        (["a", {"Key": "b", "Value": 1}], ["a", {"Key": "b", "Value": 1}]),
+    ],
+)
+def test_meta_data_are_what_the_file_says(told: Any, expected: Any) -> None:
+    assert meta_data(told) == expected
 
 
 @pytest.mark.parametrize(
