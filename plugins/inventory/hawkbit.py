@@ -196,6 +196,7 @@ from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.plugin imp
     Device,
     FleetInventory,
     fleet_variables,
+    groups_by_device,
 )
 
 KEYED = ("attributes", "metadata")
@@ -221,12 +222,7 @@ class InventoryModule(FleetInventory):
                 raise InvalidInput(
                     f"hostnames has '{wish}': give {', '.join(HOSTNAMES)}, attributes.KEY or metadata.KEY."
                 )
-        for name in self.get_option("groups_by_query"):
-            if naming.group_name(name) != name:
-                raise InvalidInput(
-                    f"groups_by_query has '{name}', which cannot be the name of a group: use letters, digits and "
-                    "underscores."
-                )
+        self.check_group_names("groups_by_query")
 
     # -- fetching ----------------------------------------------------------------------------------------------
 
@@ -283,10 +279,7 @@ class InventoryModule(FleetInventory):
     def devices(self, records: dict[str, Any]) -> Iterator[Device]:
         """Return one device a target, in the order of their ids."""
         parts = records["parts"]
-        groups: dict[str, list[tuple[str, ...]]] = {}
-        for name, ids in records["groups"].items():
-            for controller_id in ids or ():
-                groups.setdefault(controller_id, []).append((name,))
+        groups = groups_by_device(records["groups"])
         overdue = None if parts.get("overdue") is None else set(parts["overdue"])
         for target in records["targets"]:
             controller_id = target["controllerId"]
@@ -342,23 +335,20 @@ class InventoryModule(FleetInventory):
             if choice in ("online", "overdue"):
                 name = _presence(choice, variables)
                 if name is not None:
-                    yield (self._group(name),)
+                    yield (self.group(name),)
             elif choice == "group":
                 path = [part for part in (variables["hawkbit_group"] or "").split("/") if part]
                 if path:
-                    yield tuple(self._group(choice, *path[: depth + 1]) for depth in range(len(path)))
+                    yield tuple(self.group(choice, *path[: depth + 1]) for depth in range(len(path)))
             elif choice == "tag":
                 for tag in variables["fleet_tags"] or ():
-                    yield (self._group(choice, tag),)
+                    yield (self.group(choice, tag),)
             elif choice in SETS:
                 found = variables[f"hawkbit_{choice}"]
                 if found:
-                    yield (self._group(choice, found["name"], found["version"]),)
+                    yield (self.group(choice, found["name"], found["version"]),)
             elif variables[PLAIN[choice]]:
-                yield (self._group(choice, variables[PLAIN[choice]]),)
-
-    def _group(self, *parts: str) -> str:
-        return naming.group_name(self.get_option("group_prefix") + "_".join(parts))
+                yield (self.group(choice, variables[PLAIN[choice]]),)
 
     def _address(self, variables: Mapping[str, Any]) -> str | None:
         source = self.get_option("ansible_host_from")

@@ -10,12 +10,13 @@ walk through its pages may miss some: it is repeated until all have come that th
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .._core.errors import BadAnswer, InvalidInput, Unsupported
+from .._core.errors import BadAnswer, InvalidInput, Rejected, Unsupported
 from .._core.transport import Answer, reads
 from .api import MISSING, PAGE, Api
 
@@ -36,6 +37,8 @@ WALKS = 12
 # Up to so many devices are read one by one where there is no search.
 FEW = 20
 SHOWN = 10
+# of what is refused, in characters
+MOST_SHOWN = 200
 
 Item = TypeVar("Item")
 
@@ -89,7 +92,18 @@ class Devices:
                 "fleet.filters is given, but this Mender server has no search of devices: select by ids, group, "
                 "groups or all."
             )
-        return walk(lambda page: self._found([*filters, ACCEPTED], page, PAGE))
+        try:
+            return walk(lambda page: self._found([*filters, ACCEPTED], page, PAGE))
+        except Rejected as error:
+            if error.status != 400:
+                raise
+            raise InvalidInput(
+                f"fleet.filters is {json.dumps(filters)[:MOST_SHOWN]}, which Mender refuses ({error.message}): give "
+                "scope, attribute, type and value in each entry.",
+                message=error.message,
+                http=error.http,
+                request_id=error.request_id,
+            ) from None
 
     def known(self, ids: list[str]) -> frozenset[str]:
         """Return those of some ids that there are."""
@@ -175,16 +189,17 @@ def records(fetch: Callable[[int], Answer], keep: Callable[[dict[str, Any]], Ite
     found: dict[str, Item] = {}
     total: int | None = None
     for _walk in range(WALKS):
-        page = 1
+        page = size = 0
         while True:
+            page += 1
             answer = fetch(page)
             fresh = {id: item for id, item in devices_of(answer) if id not in found}
             found.update((id, keep(item)) for id, item in fresh.items())
             total = total_of(answer)
             # a server may put a smaller page in place of the one that is asked for
-            if not answer.data or (len(found) >= total if total is not None else not fresh):
+            size = max(size, len(answer.data))
+            if not answer.data or (max(len(found), page * size) >= total if total is not None else not fresh):
                 break
-            page += 1
         if total is None or len(found) >= total:
             return found
     raise BadAnswer(
@@ -247,7 +262,8 @@ def resolve(
         target = Target(IDS, ids=ids, count=len(ids))
     # what filters find changes when the task has done its work
     if not target.count and key != "filters" and not unknown:
-        given = f" is '{value}', which" if isinstance(value, str) else ""
+        named = shorten(value) if key == "groups" else value
+        given = f" is '{named}', which" if isinstance(named, str) else ""
         raise InvalidInput(
             f"fleet.{key}{given} selects no accepted device: correct it, or have the devices accepted first."
         )

@@ -94,10 +94,25 @@ def fleet_variables(
     }
 
 
+def groups_by_device(members: Mapping[str, Iterable[str] | None]) -> dict[str, list[tuple[str, ...]]]:
+    """Return the groups by id of the devices in them, as C(Device) has them.
+
+    Args:
+        members: ids by name of the group; None for one that could not be had.
+    """
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for name, ids in members.items():
+        for id in ids or ():
+            found.setdefault(id, []).append((name,))
+    return found
+
+
 class FleetInventory(BaseInventoryPlugin, Constructable, Cacheable):
     """An inventory of one platform. A platform's own class says what to fetch and how it becomes devices."""
 
     PLATFORM: str
+    # the address where the platform has a public one
+    DEFAULT_URL: str | None = None
     # options that decide what is fetched, besides those of the connection
     FETCH_OPTIONS: tuple[str, ...]
 
@@ -146,9 +161,16 @@ class FleetInventory(BaseInventoryPlugin, Constructable, Cacheable):
             if name in CREDENTIALS and origin != FROM_FILE:
                 # connect_options decides whether the environment counts
                 values[name] = None
-            elif origin == FROM_FILE and value is not None:
-                values[name] = self._template(name, value)
-        return connect_options(values, self.PLATFORM)
+            else:
+                values[name] = self._from_file(name, value, origin)
+        return connect_options(values, self.PLATFORM, self.DEFAULT_URL)
+
+    def evaluated(self, name: str) -> Any:
+        """Return an option that may be a template in the inventory file, and nowhere else."""
+        return self._from_file(name, *self.get_option_and_origin(name))
+
+    def _from_file(self, name: str, value: Any, origin: Any) -> Any:
+        return self._template(name, value) if origin == FROM_FILE and value is not None else value
 
     def _template(self, name: str, value: Any) -> str:
         self.templar.available_variables = self._vars
@@ -158,6 +180,18 @@ class FleetInventory(BaseInventoryPlugin, Constructable, Cacheable):
         except AnsibleError as error:
             raise InvalidInput(f"{name} is a template that cannot be evaluated: {error}") from None
         return str(value)
+
+    def check_group_names(self, option: str) -> None:
+        """Refuse an option whose keys cannot all be names of groups."""
+        for name in self.get_option(option):
+            if naming.group_name(name) != name:
+                raise InvalidInput(
+                    f"{option} has '{name}', which cannot be the name of a group: use letters, digits and underscores."
+                )
+
+    def group(self, *parts: str) -> str:
+        """Return the name of a group that group_by makes."""
+        return naming.group_name(self.get_option("group_prefix") + "_".join(parts))
 
     # -- records -----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A scripted hawkBit that knows a few targets, and the inventory that the plugin makes of it."""
+"""A scripted hawkBit that knows a few targets, and the inventory that a plugin makes of a server."""
 
 from __future__ import annotations
 
@@ -137,12 +137,18 @@ Make = Callable[..., Made]
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+def platform() -> str:
+    """The platform whose plugin is tested; files of tests for another one say so."""
+    return "hawkbit"
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str) -> Make:
     """Make an inventory of the given options; a call with the same ones reads the same file."""
 
     def make(**options: Any) -> Made:
-        path = tmp_path / "x.hawkbit.yml"
-        path.write_text(yaml.safe_dump({"plugin": "fleet.deploy.hawkbit", **options}))
+        path = tmp_path / f"x.{platform}.yml"
+        path.write_text(yaml.safe_dump({"plugin": f"fleet.deploy.{platform}", **options}))
         warnings: list[str] = []
         monkeypatch.setattr(Display, "warning", lambda _self, msg, *_args, **_kwargs: warnings.append(str(msg)))
         return Made(InventoryManager(loader=DataLoader(), sources=[str(path)]), warnings)
@@ -151,13 +157,13 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 @pytest.fixture
-def failure(make: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def failure(make: Make, monkeypatch: pytest.MonkeyPatch, platform: str) -> Callable[..., str]:
     """Make an inventory that fails; return the sentence that Ansible is told."""
     from ansible.errors import AnsibleError
     from ansible.plugins.loader import inventory_loader
 
     def fail(**options: Any) -> str:
-        plugin_class = type(inventory_loader.get("fleet.deploy.hawkbit"))
+        plugin_class = type(inventory_loader.get(f"fleet.deploy.{platform}"))
         parse, said = plugin_class.parse, []
 
         def spy(self: Any, *args: Any, **kwargs: Any) -> None:
