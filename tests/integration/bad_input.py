@@ -17,13 +17,19 @@ NEW_SET = {"name": "bad-new", "version": "1", "type": "os"}
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake: a module with options, and the message. {host}, {files} and other names are filled in."""
+    """One mistake: a module with options, and the message. {host}, {files} and other names are filled in.
+
+    `code`: error.code; None for what Ansible itself finds. `only`: the servers on which it is one, all if empty.
+    `refused`: whether only the server can tell, so that a write is sent and refused.
+    """
 
     title: str
     module: str
     options: Mapping[str, Any]
     msg: str
-    code: str = "invalid_input"
+    code: str | None = "invalid_input"
+    only: tuple[str, ...] = ()
+    refused: bool = False
 
 
 def assign(title: str, msg: str, code: str = "invalid_input", **options: Any) -> Mistake:

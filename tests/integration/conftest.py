@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-from integration.targets_run import Targets
+from integration.targets_run import HawkbitSide, Targets
 
 from servers.fixtures import start_or_skip
 
@@ -101,7 +101,8 @@ def targets(
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "module" in item.callspec.params
     }
-    found = Targets(hawkbit, variables, tmp_path_factory.mktemp(f"targets-{hawkbit.version}"), sorted(wanted))
+    folder = tmp_path_factory.mktemp(f"targets-{hawkbit.version}")
+    found = Targets(HawkbitSide(hawkbit, variables), folder, sorted(wanted))
     found.start()
     yield found
     found.stop()

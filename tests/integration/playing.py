@@ -19,7 +19,12 @@ SECONDS = 200
 # localhost is named, so that Ansible has nothing to warn of; modules run on the Python that runs Ansible
 INVENTORY = 'localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"\n'
 # settings of the person who runs the tests must not change their outcome
-FOREIGN = ("ANSIBLE_", "HAWKBIT_", "PYTHON")
+FOREIGN = ("ANSIBLE_", "HAWKBIT_", "MENDER_", "PYTHON")
+# the options of each platform's connection, and where they come from
+CONNECTIONS = {
+    "hawkbit": {key: f"{{{{ hawkbit_{key} }}}}" for key in ("url", "username", "password")},
+    "mender": {key: f"{{{{ mender_{key} }}}}" for key in ("url", "token")},
+}
 
 
 @dataclass(frozen=True)
@@ -172,14 +177,14 @@ class Player:
         *options: str,
         **environment: str,
     ) -> Run:
-        """Run tasks as the only play of a playbook called `name`; the connection to hawkBit is a default."""
+        """Run tasks as the only play of a playbook called `name`; the connections among the variables are defaults."""
         playbook = self.folder / f"{name}.yml"
-        connection = {key: f"{{{{ hawkbit_{key} }}}}" for key in ("url", "username", "password")}
+        given = [platform for platform in CONNECTIONS if f"{platform}_url" in variables]
         play = {
             "name": name,
             "hosts": "localhost",
             "gather_facts": False,
-            "module_defaults": {"group/fleet.deploy.hawkbit": connection},
+            "module_defaults": {f"group/fleet.deploy.{platform}": CONNECTIONS[platform] for platform in given},
             "tasks": list(tasks),
         }
         playbook.write_text(json.dumps([play], indent=2))

@@ -163,7 +163,13 @@ class Api:
     def available(self, operation: Operation) -> bool:
         """Tell whether the server has a list. Asked once."""
         if operation.path not in self._there:
-            answer = self.send(operation, query={"page": 1, "per_page": 1}, accept=(400, *MISSING))
+            try:
+                answer = self.send(operation, query={"page": 1, "per_page": 1}, accept=(400, *MISSING))
+            except BadAnswer as error:
+                # with the first answer it is the address that is wrong, later a fault on the way
+                if not self._worked:
+                    error.msg = f"{self.not_mender} {error.msg}"
+                raise
             there = answer.status not in (400, *MISSING)
             if there and not isinstance(answer.data, (list, dict)):
                 raise Unsupported(self.not_mender)

@@ -21,7 +21,7 @@ from typing import Any
 
 from .._core.errors import InvalidInput
 from .compression import compression_of, inflated
-from .tar import ArchiveError, Member, Source, TarStream, quoted
+from .tar import BLOCK, ArchiveError, Member, Source, TarStream, quoted
 
 VERSIONS = (1, 2, 3)
 # What an artifact holds before its payload, in this order.
@@ -165,6 +165,8 @@ def _read_path(path: str, option: str, *, verify: bool) -> ArtifactFile:
             def skip(count: int) -> bool:
                 return file.seek(count, os.SEEK_CUR) <= length
 
+            if length < BLOCK:
+                raise ArchiveError("it is no tar archive, or is cut off")
             return _Reader(TarStream(file, "it", skip=skip)).whole(verify=verify)
     except OSError as error:
         raise _unreadable(path, option, error) from None

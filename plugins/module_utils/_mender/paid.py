@@ -135,7 +135,10 @@ def _phases(listed: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
             phase["start_ts"] = _moment(f"{where}.start_ts", start)
             now = moment(phase["start_ts"])
             if last is not None and now is not None and now < last:
-                raise InvalidInput(f"{where}.start_ts is '{start}', which is before the phase in front of it.")
+                raise InvalidInput(
+                    f"{where}.start_ts is '{start}', which is before the phase in front of it: put the phases in the "
+                    "order of time."
+                )
             last = now if now is not None else last
         found.append(phase)
     kinds = {name for phase in found for name in SIZES if name in phase}

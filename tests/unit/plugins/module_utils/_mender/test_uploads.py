@@ -276,8 +276,8 @@ def test_mistakes_are_named_and_nothing_is_written(mender: FakeMender, run: Run,
         (
             {"src": raw},
             (
-                f"src is '{raw}', which is not a usable Mender artifact: it is cut off. Give a .mender file as "
-                "mender-artifact writes it."
+                f"src is '{raw}', which is not a usable Mender artifact: it is no tar archive, or is cut off. Give a "
+                ".mender file as mender-artifact writes it."
             ),
         ),
         (
