@@ -211,7 +211,9 @@ artifact:
               type: int
               sample: 73400320
             date:
-              description: When the file was put into the artifact, in UTC. Null when the server does not tell it.
+              description:
+                - When the file was put into the artifact, in UTC. Null when the server does not tell it, as in check mode
+                  for what is not there yet.
               type: str
               sample: "2026-11-20T07:39:49Z"
     provides:

@@ -164,16 +164,15 @@ class Api:
         """Tell whether the server has a list. Asked once."""
         if operation.path not in self._there:
             try:
-                answer = self.send(operation, query={"page": 1, "per_page": 1}, accept=(400, *MISSING))
+                query = {"page": 1, "per_page": 1}
+                # a list of some kind: what is neither may be a fault on the way, and is asked for once more
+                answer = self.send(operation, query=query, accept=(400, *MISSING), shape=(list, dict))
             except BadAnswer as error:
                 # with the first answer it is the address that is wrong, later a fault on the way
                 if not self._worked:
                     error.msg = f"{self.not_mender} {error.msg}"
                 raise
-            there = answer.status not in (400, *MISSING)
-            if there and not isinstance(answer.data, (list, dict)):
-                raise Unsupported(self.not_mender)
-            self._there[operation.path] = there
+            self._there[operation.path] = answer.status not in (400, *MISSING)
         return self._there[operation.path]
 
     def pages(

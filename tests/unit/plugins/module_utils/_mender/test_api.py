@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import (
     AuthFailed,
+    BadAnswer,
     Conflict,
     FleetError,
     NotFound,
@@ -28,6 +29,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._mender.api import (
 )
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.client import connect
 from ansible_collections.fleet.deploy.plugins.modules import mender_storage_info as module
+from servers.fault_proxy import FaultProxy
 from servers.scripted import ScriptedServer, answer, html
 
 from .conftest import Client, Run
@@ -331,8 +333,14 @@ def test_generation(every: FakeMender, client: Client) -> None:
 def test_generation_of_something_else(client: Client) -> None:
     with ScriptedServer(default=answer(404)) as server, pytest.raises(Unsupported, match="does not behave like Mender"):
         assert client(server.url).api.generation
-    with ScriptedServer(default=answer(200, json="x")) as server, pytest.raises(Unsupported, match="not behave like"):
+    with ScriptedServer(default=answer(200, json="x")) as server, pytest.raises(BadAnswer, match="not behave like"):
         assert client(server.url).api.generation
+
+
+def test_list_that_is_none_is_asked_for_once_more(mender: FakeMender, client: Client) -> None:
+    with FaultProxy(mender.server.url) as proxy:
+        proxy.inject("wrong_type", method="GET", times=1)
+        assert client(proxy.url).api.generation == mender.generation
 
 
 TENANT = "GET /api/management/v1/tenantadm/user/tenant"
