@@ -18,6 +18,15 @@ options:
     type: list
     elements: dict
     required: true
+  platform:
+    description: The platform.
+    type: str
+    choices: [hawkbit, mender]
+    default: hawkbit
+  phases:
+    description: Whether Mender is to begin the waves itself, as phases of one deployment.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -41,6 +50,9 @@ _value:
     - C(waves) are the waves, each with C(name), C(percentage), C(query), C(min_success_percentage),
       C(max_failure_percentage), C(soak), C(approval), C(verify) and C(pauses).
     - C(groups) is what the option C(groups) of M(fleet.deploy.hawkbit_rollout) takes.
+    - For Mender, waves have C(devices), C(fleet), C(max_failures) and C(start) too, C(stages) is what the option
+      C(waves) of M(fleet.deploy.mender_rollout_info) takes, and C(phases) what C(phases) of M(fleet.deploy.deployment)
+      takes.
   type: dict
   sample:
     error: null
@@ -70,9 +82,9 @@ from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.unsafe imp
 from ansible_collections.fleet.deploy.plugins.plugin_utils._rollout import waves
 
 
-def rollout_plan(asked: list[dict[str, Any]]) -> Any:
+def rollout_plan(asked: list[dict[str, Any]], platform: str = waves.HAWKBIT, phases: bool = False) -> Any:
     """Return the plan for the waves; see the documentation above."""
-    return untrusted(waves.plan(asked))
+    return untrusted(waves.plan(asked, platform, phases))
 
 
 class FilterModule:

@@ -16,8 +16,8 @@ description:
 options:
   _input:
     description:
-      - The rollout as the platform's module shows it, on hawkBit RV(fleet.deploy.hawkbit_rollout#module:rollout). Null
-        when the server has none.
+      - The rollout as the platform's module shows it, on hawkBit RV(fleet.deploy.hawkbit_rollout#module:rollout), on
+        Mender RV(fleet.deploy.mender_rollout_info#module:rollout). Null when the server has none.
     type: dict
     required: true
   rollout_id:
@@ -27,7 +27,7 @@ options:
   platform:
     description: The platform.
     type: str
-    choices: [hawkbit]
+    choices: [hawkbit, mender]
     default: hawkbit
   software:
     description: Name, version and type of what is rolled out.
@@ -89,9 +89,13 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.fleet.deploy.plugins.plugin_utils._inventory.unsafe import untrusted
-from ansible_collections.fleet.deploy.plugins.plugin_utils._rollout import hawkbit, record
+from ansible_collections.fleet.deploy.plugins.plugin_utils._rollout import hawkbit, mender, record
 
-READERS = {"hawkbit": hawkbit.state_of}
+# each takes the rollout, the software and the waves
+READERS: dict[str, Callable[[Any, Any, Any], record.State]] = {
+    "hawkbit": lambda rollout, software, _waves: hawkbit.state_of(rollout, software),
+    "mender": lambda rollout, _software, waves: mender.state_of(rollout, waves),
+}
 
 
 def rollout_record(
@@ -105,7 +109,7 @@ def rollout_record(
     """Return the record of a rollout; see the documentation above."""
     if platform not in READERS:
         raise AnsibleFilterError(f"rollout_record: platform is '{platform}', give one of {', '.join(READERS)}.")
-    state = READERS[platform](rollout, software) if rollout else None
+    state = READERS[platform](rollout, software, waves) if rollout else None
     given = {name: value for name, value in more.items() if value is not None}
     return untrusted(record.make(rollout_id, platform, software, waves, state, **given))
 

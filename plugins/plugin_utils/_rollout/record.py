@@ -35,15 +35,19 @@ class Stage:
     min_success: float
     max_failure: float
     changed: str | None = None
+    max_failures: int | None = None
+    """The same as a number of devices, where the platform has it."""
+    deployment: str | None = None
+    """Id of the wave's own deployment, where it has one."""
 
 
 @dataclass(frozen=True)
 class State:
     """A rollout as the server has it; C(state) and C(native_state) as in the result of the deploying modules."""
 
-    id: str
+    id: str | None
     state: str
-    native_state: str
+    native_state: str | None
     counts: Counts
     stages: list[Stage]
     query: str | None = None
@@ -93,6 +97,9 @@ def decide(stage: Stage, before: Sequence[Decision], over: bool) -> Decision:
         reason = f"{_share(counts.failed, selected)} failed, at most {stage.max_failure:g} % may."
         words = f"more than {stage.max_failure:g} % of its {_devices(selected)} failed"
         return Decision(FAILED, reason, words if stage.max_failure else "devices failed, and none may")
+    if stage.max_failures is not None and counts.failed > stage.max_failures:
+        reason = f"{_devices(counts.failed)} failed, at most {stage.max_failures} may."
+        return Decision(FAILED, reason, f"more than {stage.max_failures} of its {_devices(selected)} failed")
     if not begun and any(decision.word in (FAILED, ABORTED) for decision in before):
         return Decision(NOT_STARTED, "It was not begun.")
     # a gate that asks for 0 % opens when its wave begins, not before
@@ -133,7 +140,7 @@ def judge(rollout_id: str, state: State | None) -> Verdict:
         return Verdict("succeeded", message, None, decisions)
     if over or ABORTED in words:
         return Verdict("aborted", f"{subject} was stopped by somebody else.", "aborted_elsewhere", decisions)
-    return Verdict(state.state, f"{subject} is {state.native_state}.", None, decisions)
+    return Verdict(state.state, f"{subject} is {state.native_state or state.state}.", None, decisions)
 
 
 def make(
@@ -175,8 +182,8 @@ def make(
             message = _not_in_time(rollout_id, state, verdict)
         error.update(code=code, message=message, details=failure.get("details") or {})
         error.update(request_id=failure.get("request_id") or None)
-    elif state is None:
-        message = _planned(rollout_id, waves, selected)
+    elif state is None or state.id is None:
+        message = _planned(rollout_id, waves, state, selected)
     counts = state.counts if state else Counts(selected=selected, pending=selected)
     ended = state is not None and outcome in ("succeeded", "failed", "aborted")
     return {
@@ -216,8 +223,13 @@ def make(
     }
 
 
-def _planned(rollout_id: str, waves: Sequence[Mapping[str, Any]], selected: int) -> str:
+def _planned(rollout_id: str, waves: Sequence[Mapping[str, Any]], state: State | None, selected: int) -> str:
     sizes = []
+    if state is not None:
+        # the platform has counted them
+        sizes = [f"{stage.name} ({_devices(stage.counts.selected)})" for stage in state.stages]
+        whole = _devices(state.counts.selected)
+        return f"Rollout '{rollout_id}' would go to {whole} in these waves: {', '.join(sizes)}."
     rest = 100.0
     for wave in waves:
         share = rest if wave["percentage"] is None else wave["percentage"]
@@ -247,12 +259,20 @@ def _waves(waves: Sequence[Mapping[str, Any]], state: State | None, verdict: Ver
     for wave in waves:
         stage = stages.get(wave["name"])
         decision = decisions.get(wave["name"], Decision(NOT_STARTED, "It was not begun."))
+        gates = ["min_success_percentage", "max_failure_percentage"]
+        own: dict[str, Any] = {}
+        if "max_failures" in wave:
+            # where each wave is a deployment of its own
+            gates.append("max_failures")
+            own = {name: wave[name] for name in ("devices", "fleet")}
+            own["deployment"] = stage.deployment if stage else None
         shown.append(
             {
                 "name": wave["name"],
                 "percentage": wave["percentage"],
                 "query": wave["query"],
-                "gate": {name: wave[name] for name in ("min_success_percentage", "max_failure_percentage")},
+                **own,
+                "gate": {name: wave[name] for name in gates},
                 "begun": bool(stage and stage.begun) and decision.word != NOT_STARTED,
                 "decision": decision.word,
                 "reason": decision.reason,

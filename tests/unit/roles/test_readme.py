@@ -10,7 +10,10 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.fleet.deploy.plugins.filter.rollout_plan import rollout_plan
+
 ROOT = Path(__file__).resolve().parents[3]
+SAMPLES = sorted((ROOT / "playbooks" / "vars").glob("*.yml"))
 ROLES = sorted(path.parent.parent.name for path in (ROOT / "roles").glob("*/tasks/main.yml"))
 
 
@@ -44,10 +47,19 @@ def test_first_rollout() -> None:
     assert wrong("rollout", found) == []
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_sample_of_the_playbook(role: str) -> None:
-    sample = yaml.safe_load((ROOT / "playbooks" / "vars" / f"{role}.yml").read_text(encoding="utf-8"))
-    assert wrong(role, sample) == []
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_sample_of_the_playbook(sample: Path) -> None:
+    role = sample.stem.removesuffix("_mender")
+    assert wrong(role, yaml.safe_load(sample.read_text(encoding="utf-8"))) == []
+
+
+def test_each_role_has_a_sample() -> None:
+    assert set(ROLES) <= {sample.stem for sample in SAMPLES}
+
+
+def test_waves_of_the_sample_for_mender_can_be_rolled_out() -> None:
+    sample = yaml.safe_load((ROOT / "playbooks" / "vars" / "rollout_mender.yml").read_text(encoding="utf-8"))
+    assert rollout_plan(sample["rollout_waves"], "mender")["error"] is None
 
 
 def test_what_does_not_fit_is_seen() -> None:

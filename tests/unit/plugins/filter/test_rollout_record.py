@@ -120,8 +120,8 @@ def test_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_platform_that_is_not_there() -> None:
     with pytest.raises(AnsibleFilterError) as error:
-        record(rollout(), platform="mender")
-    assert str(error.value) == "rollout_record: platform is 'mender', give one of hawkbit."
+        record(rollout(), platform="junos_space")
+    assert str(error.value) == "rollout_record: platform is 'junos_space', give one of hawkbit, mender."
 
 
 def test_given_data_is_not_changed() -> None:
