@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from bench.measuring import PAGE, ROOT, Bench, Connection, Row, best, in_parallel
+from bench.hawkbit import ROOT, HawkbitBench
+from bench.measuring import PAGE, Connection, Row, best, in_parallel
 
 # as in the product
 CHUNK = 1000
@@ -15,7 +16,7 @@ INTERVAL = 2
 DEVICES = 2
 
 
-def publish(bench: Bench, version: str) -> int:
+def publish(bench: HawkbitBench, version: str) -> int:
     """Make a distribution set; return its id."""
     connection = bench.connection()
     module = {"name": "bench-os", "version": version, "type": "os"}
@@ -27,7 +28,7 @@ def publish(bench: Bench, version: str) -> int:
 
 
 @contextmanager
-def devices(bench: Bench, set_id: int, expected: int) -> Iterator[None]:
+def devices(bench: HawkbitBench, set_id: int, expected: int) -> Iterator[None]:
     """Devices that finish what is assigned to them as soon as it is, with one request each.
 
     A whole device polls and downloads too, which costs a server more than all that is measured here; these are told
@@ -35,7 +36,9 @@ def devices(bench: Bench, set_id: int, expected: int) -> Iterator[None]:
     """
     over = Event()
     open_query = f"distributionset.id=={set_id};active==true"
-    connections = [Connection(bench.server, f"GatewayToken {bench.server.gateway_token}") for _one in range(DEVICES)]
+    connections = [
+        Connection(bench.server.port, f"GatewayToken {bench.server.gateway_token}") for _one in range(DEVICES)
+    ]
 
     def finish(share: tuple[int, list[str]]) -> None:
         for address in share[1]:
@@ -66,7 +69,7 @@ def devices(bench: Bench, set_id: int, expected: int) -> Iterator[None]:
         connection.close()
 
 
-def assign(bench: Bench, set_id: int, ids: list[str]) -> None:
+def assign(bench: HawkbitBench, set_id: int, ids: list[str]) -> None:
     """Floor: assign in chunks, then count what is open until nothing is."""
     connection = bench.connection()
     for start in range(0, len(ids), CHUNK):
@@ -78,7 +81,7 @@ def assign(bench: Bench, set_id: int, ids: list[str]) -> None:
     connection.close()
 
 
-def scripted(bench: Bench, set_id: int, ids: list[str]) -> float:
+def scripted(bench: HawkbitBench, set_id: int, ids: list[str]) -> float:
     """What people script: a loop that sends one request a target, without a wait. Return its seconds for all."""
     task = {
         "ansible.builtin.uri": {
@@ -96,7 +99,7 @@ def scripted(bench: Bench, set_id: int, ids: list[str]) -> float:
     return none.seconds + (few.seconds - none.seconds) * len(ids) / bench.samples
 
 
-def measure(bench: Bench) -> None:
+def measure(bench: HawkbitBench) -> None:
     """Measure both sides in turn, on the targets that the first benchmark has registered."""
     floors, ours = [], []
     for run in range(bench.runs):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from bench.measuring import Bench, Cost, Row, best
+from bench.hawkbit import HawkbitBench
+from bench.measuring import Cost, Row, best
 
 HERE = Path(__file__).parent / "floor"
 NATIVE = {"group_by": ["update_status", "target_type", "online", "overdue"]}
@@ -20,7 +21,7 @@ KEYED = {
 }
 
 
-def listing(bench: Bench, source: str, **environment: str) -> Cost:
+def listing(bench: HawkbitBench, source: str, **environment: str) -> Cost:
     """Run ansible-inventory --list; make sure that all targets are in it."""
     output = bench.folder / "listed.json"
     cost = bench.program("ansible-inventory", "-i", source, "--list", output=output, **environment)
@@ -31,7 +32,7 @@ def listing(bench: Bench, source: str, **environment: str) -> Cost:
     return cost
 
 
-def measure(bench: Bench) -> None:
+def measure(bench: HawkbitBench) -> None:
     """Measure all sides in turn, on targets that the first benchmark has registered."""
     query = "controllerid==bench-ours0-*"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.measuring import PAGE, ROOT, Bench, Connection, Cost, Row, best
+from bench.hawkbit import ROOT, HawkbitBench
+from bench.measuring import PAGE, Connection, Cost, Row, best
 
 # as in the product
 CHUNK = 500
@@ -23,13 +24,13 @@ def look(connection: Connection, prefix: str, count: int) -> None:
         found += len(connection.send("GET", f"{ROOT}/targets", **wanted)["content"])
 
 
-def register(bench: Bench, ids: list[str]) -> Cost:
+def register(bench: HawkbitBench, ids: list[str]) -> Cost:
     """The same as one task."""
     wanted = [{"controller_id": one, "name": one} for one in ids]
     return bench.result_of({"fleet.deploy.target": {"targets": "{{ wanted }}"}}, wanted=wanted)
 
 
-def scripted(bench: Bench, prefix: str) -> float:
+def scripted(bench: HawkbitBench, prefix: str) -> float:
     """What people script: a loop that sends one request a target. Return its seconds for all, from a few."""
     task = {
         "ansible.builtin.uri": {
@@ -49,7 +50,7 @@ def scripted(bench: Bench, prefix: str) -> float:
     return none.seconds + (few.seconds - none.seconds) * len(ids) / bench.samples
 
 
-def measure(bench: Bench) -> None:
+def measure(bench: HawkbitBench) -> None:
     """Measure both sides in turn, each time with fresh ids."""
     connection = bench.connection()
     floors, ours, floors_again, ours_again = [], [], [], []

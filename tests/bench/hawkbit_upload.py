@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench.measuring import MIB, ROOT, Bench, Cost, Row, best
+from bench.hawkbit import ROOT, HawkbitBench
+from bench.measuring import MIB, Cost, Row, best
 
-BLOCK = 256 * 1024
-BOUNDARY = "bench"
 # the peer builds the whole body in memory
 PEER_SHARE = 8
 MODULE = "ansible_collections.fleet.deploy.plugins.modules.hawkbit_software_module"
 
 
-def module(bench: Bench, version: str) -> int:
+def module(bench: HawkbitBench, version: str) -> int:
     """Make a software module; return its id."""
     connection = bench.connection()
     body = {"name": "bench-upload", "version": version, "type": "os"}
@@ -25,29 +23,14 @@ def module(bench: Bench, version: str) -> int:
     return int(made["id"])
 
 
-def stream(bench: Bench, path: Path, id: int) -> None:
+def stream(bench: HawkbitBench, path: Path, id: int) -> None:
     """Floor: http.client streams the same multipart body."""
-    head = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
-    ).encode()
-    tail = f"\r\n--{BOUNDARY}--\r\n".encode()
-
-    def blocks() -> Iterator[bytes]:
-        yield head
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                yield block
-        yield tail
-
     connection = bench.connection()
-    length = len(head) + path.stat().st_size + len(tail)
-    where = f"{ROOT}/softwaremodules/{id}/artifacts"
-    connection.stream(where, f"multipart/form-data; boundary={BOUNDARY}", length, blocks)
+    connection.stream(f"{ROOT}/softwaremodules/{id}/artifacts", path)
     connection.close()
 
 
-def upload(bench: Bench, path: Path, version: str) -> Cost:
+def upload(bench: HawkbitBench, path: Path, version: str) -> Cost:
     """The same as one task; the module is what is written down of the memory, not ansible-playbook around it."""
     options = {"name": "bench-upload", "version": version, "type": "os", "artifacts": [{"src": str(path)}]}
     cost = bench.result_of({"fleet.deploy.hawkbit_software_module": options})
@@ -58,7 +41,7 @@ def upload(bench: Bench, path: Path, version: str) -> Cost:
     return replace(cost, memory=alone.memory)
 
 
-def scripted(bench: Bench, path: Path) -> Cost:
+def scripted(bench: HawkbitBench, path: Path) -> Cost:
     """What people script: one task of ansible.builtin.uri, with a part of the file."""
     small = bench.folder / "part.bin"
     with path.open("rb") as whole, small.open("wb") as part:
@@ -82,7 +65,7 @@ def scripted(bench: Bench, path: Path) -> Cost:
     return cost
 
 
-def measure(bench: Bench) -> None:
+def measure(bench: HawkbitBench) -> None:
     """Measure both sides in turn, each time to a new module."""
     path = bench.folder / "bench.bin"
     with path.open("wb") as file, Path("/dev/urandom").open("rb") as noise:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
-
-if TYPE_CHECKING:
-    from servers.hawkbit import HawkbitServer
 
 PAGE = 500
 # pages under way at a time, as in the product
 PARALLEL = 4
-ROOT = "/rest/v1"
 MIB = 1024 * 1024
+# of an upload
+BLOCK = 256 * 1024
+BOUNDARY = "bench"
 # settings of the person who measures must not count
-FOREIGN = ("ANSIBLE_", "HAWKBIT_", "PYTHON")
+FOREIGN = ("ANSIBLE_", "HAWKBIT_", "MENDER_", "PYTHON")
 # A child begins with the peak memory of the process that it was forked from, so a small one has to be in between.
 WATCH = """
 import pathlib, resource, subprocess, sys
@@ -79,20 +77,43 @@ class Row:
         return fast and (not self.memory_goal or round(self.ours.memory) <= self.memory_goal)
 
 
-@dataclass
-class Bench:
-    """A running server, a folder for files, and how much is to be measured."""
+@dataclass(kw_only=True)
+class Measured:
+    """What was measured in one run, and how: the best of so many runs, loops computed from so many requests."""
 
-    server: HawkbitServer
+    runs: int
+    samples: int
+    server: str = ""
+    """The real server and what is to be known about it; empty if there was none."""
+    rows: list[Row] = field(default_factory=list)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+    """What else the machine had to do when it began."""
+
+
+class Server(Protocol):
+    """A server in a process of its own."""
+
+    port: int
+
+    def processor_seconds(self) -> float:
+        """Processor time that its process has taken so far."""
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A running server, a folder for files, and how much is to be measured.
+
+    `variables` of the environment tell tools where the server is, `authorization` is what requests bear.
+    """
+
+    server: Server
+    variables: Mapping[str, str]
+    authorization: str
     folder: Path
-    targets: int
-    assigned: int
     runs: int
     mebibytes: int
     samples: int
     rows: list[Row] = field(default_factory=list)
-    load: float = field(default_factory=lambda: os.getloadavg()[0])
-    """What else the machine had to do when it began."""
 
     def say(self, text: str) -> None:
         """Tell the person who waits."""
@@ -109,9 +130,7 @@ class Bench:
             "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.folder / "home"),
             "ANSIBLE_PIPELINING": "1",
-            "HAWKBIT_URL": self.server.url,
-            "HAWKBIT_USERNAME": self.server.username,
-            "HAWKBIT_PASSWORD": self.server.password,
+            **self.variables,
             **more,
         }
 
@@ -162,22 +181,17 @@ class Bench:
         """Run one task as a playbook."""
         return self.playbook([{"name": "Measured", **task}], **variables)
 
-    def ids(self, prefix: str) -> list[str]:
-        """Return the ids of the targets of one measurement."""
-        return [f"bench-{prefix}-{number:06}" for number in range(self.targets)]
-
     def connection(self) -> Connection:
         """Return one keep-alive connection to the server."""
-        return Connection(self.server)
+        return Connection(self.server.port, self.authorization)
 
 
 class Connection:
-    """One keep-alive connection to hawkBit with nothing around it: the floor."""
+    """One keep-alive connection with nothing around it: the floor."""
 
-    def __init__(self, server: HawkbitServer, authorization: str | None = None) -> None:
-        basic = base64.b64encode(f"{server.username}:{server.password}".encode()).decode()
-        self._headers = {"Authorization": authorization or f"Basic {basic}", "Accept": "application/json"}
-        self._http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+    def __init__(self, port: int, authorization: str) -> None:
+        self._headers = {"Authorization": authorization, "Accept": "application/json"}
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
     def send(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Send JSON and return the answer's. Raises RuntimeError for an answer that is an error."""
@@ -190,9 +204,24 @@ class Connection:
             raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
         return json.loads(content) if content else None
 
-    def stream(self, path: str, content_type: str, length: int, blocks: Callable[[], Any]) -> None:
-        """Send a body block by block."""
-        headers = {**self._headers, "Content-Type": content_type, "Content-Length": str(length)}
+    def stream(self, path: str, file: Path, part: str = "file") -> None:
+        """Send a file as multipart body, block by block. Raises RuntimeError for an answer that is an error."""
+        head = (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{part}"; filename="{file.name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        ).encode()
+        tail = f"\r\n--{BOUNDARY}--\r\n".encode()
+
+        def blocks() -> Iterator[bytes]:
+            yield head
+            with file.open("rb") as body:
+                while block := body.read(BLOCK):
+                    yield block
+            yield tail
+
+        length = len(head) + file.stat().st_size + len(tail)
+        kind = f"multipart/form-data; boundary={BOUNDARY}"
+        headers = {**self._headers, "Content-Type": kind, "Content-Length": str(length)}
         self._http.request("POST", path, blocks(), headers)
         answer = self._http.getresponse()
         content = answer.read()
