@@ -23,6 +23,7 @@ import requests
 from servers.mender import MenderServer, Settings, write_artifact
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "reference" / "data" / "mender" / "transcripts"
+CRUD = "deployments-2024-09-crud.txt"
 CALL = re.compile(r"## (?P<label>.*?) (?P<status>\d{3}|CONN-ABORTED) (?P<headers>\{.*?\}) ?(?P<body>.*)")
 STATE = re.compile(
     r"   STATUS (?P<status>\w+) device_count (?P<count>\d+) (?:max_devices (?P<most>\d+) )?"
@@ -253,9 +254,19 @@ def steps_of_a_device(
         after()
 
 
+def test_every_transcript_is_replayed_and_what_is_left_out_is_in_one() -> None:
+    """A transcript that nobody replays would not be noticed, nor an entry of the lists that is needed no more."""
+    replayed = {CRUD, *(flow.file for flow in FLOWS)}
+    labels = {wanted.label for name in replayed for wanted in read_transcript(name)}
+    assert {path.name for path in FOLDER.glob("*.txt")} == replayed
+    assert LEFT_OUT.keys() <= labels
+    assert all(LEFT_OUT.values())
+    assert labels >= TEXT_DIFFERS
+
+
 def test_crud_of_september_2024(tmp_path: Path) -> None:
     """Uploads and their conflicts, lists, kinds of deployments, aborts, releases, direct upload, generation."""
-    name = "deployments-2024-09-crud.txt"
+    name = CRUD
     expected = read_transcript(name)
     devices = json.loads(next(wanted.body for wanted in expected if wanted.label == "device_list"))
     with replay(name, "2024-09", tmp_path) as run:
