@@ -38,6 +38,7 @@ from servers._mender_management import Management, Settings
 from servers._mender_storage import Storage
 from servers._mender_versions import EDITIONS, FEATURES, features
 from servers._process import end_signal
+from servers.mender_devices import MenderFleet
 
 __all__ = ["EDITIONS", "VERSIONS", "ArtifactFile", "MenderServer", "Settings", "read_artifact", "write_artifact"]
 
@@ -360,11 +361,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--edition", choices=EDITIONS, default="open_source", help="edition (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port on loopback (default: a free one)")
     parser.add_argument("--devices", type=int, default=0, help="so many devices in its inventory")
+    parser.add_argument("--switch-on", action="store_true", help="have these devices install what they are given")
     options = parser.parse_args(arguments)
     told = end_signal()
     server = MenderServer(version=options.version, edition=options.edition, port=options.port)
-    server.add_devices(options.devices, attributes=lambda number, _name: {"hostname": f"device-{number}"})
-    with server:
+    ids = server.add_devices(options.devices, attributes=lambda number, _name: {"hostname": f"device-{number}"})
+    with server, contextlib.ExitStack() as stack:
+        if options.switch_on:
+            stack.enter_context(MenderFleet(server.url, server.device_token)).add(ids)
         keys = ("url", "username", "password", "token", "version", "edition", "storage_url")
         print(json.dumps({key: getattr(server, key) for key in keys}), flush=True)
         told.wait()
