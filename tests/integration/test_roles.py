@@ -308,8 +308,8 @@ def test_what_is_wrong_is_said_before_anything_is_written(world: World) -> None:
     module = {"name": "amiss-os", "version": "9", "type": "os", "artifacts": [{"src": missing}]}
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "platform": (
-            {"rollout_platform": "mender"},
-            "rollout_platform is 'mender', which this release of fleet.deploy",
+            {"rollout_platform": "junos_space"},
+            "rollout_platform is 'junos_space', which this release of fleet.deploy",
         ),
         "waves": ({"rollout_waves": []}, "rollout_waves is an empty list: give at least one wave."),
         "fleet": ({"rollout_fleet": {"query": "controllerid==nobody"}}, "fleet selects no device"),
@@ -423,16 +423,19 @@ def test_publish_and_register_again_and_again(world: World) -> None:
     assert found["description"] == HOSTILE.replace('"', "")
 
 
-@pytest.mark.parametrize("role,option", [("publish", "publish"), ("register_targets", "register_targets")])
-def test_other_platforms_get_one_clear_sentence(world: World, role: str, option: str) -> None:
+@pytest.mark.parametrize(
+    "role,end",
+    [("publish", "only hawkbit and mender are there so far."), ("register_targets", "only hawkbit is there so far.")],
+)
+def test_other_platforms_get_one_clear_sentence(world: World, role: str, end: str) -> None:
     given = {
-        f"{option}_platform": "junos_space",
+        f"{role}_platform": "junos_space",
         "publish_software": {"name": "a", "version": "1", "modules": []},
         "register_targets_list": [],
     }
     task = {"name": role, "ansible.builtin.include_role": {"name": f"fleet.deploy.{role}"}}
     run = world.player.play_tasks("other", [task], given)
     assert run.results[-1].msg.startswith(
-        f"{option}_platform is 'junos_space', which this release of fleet.deploy cannot"
+        f"{role}_platform is 'junos_space', which this release of fleet.deploy cannot"
     )
-    assert run.results[-1].msg.endswith("only hawkbit is there so far.")
+    assert run.results[-1].msg.endswith(end)

@@ -221,7 +221,7 @@ def test_failing_wave_is_rolled_back(make: Make, version: str) -> None:
     world.fleet.on_artifact("gateway-2", "fail", IDS[4:6])
     # two of four fail, more than 40 percent
     waves = [{"name": "canary", "size": 4}, {"name": "half", "size": "4", "gate": LENIENT}, {"name": "rest"}]
-    back = {"rollout_on_failure": "rollback", "rollout_rollback_software": {"name": "gateway-1"}}
+    back: dict[str, Any] = {"rollout_on_failure": "rollback", "rollout_rollback_software": {"name": "gateway-1"}}
     options = world.options(rollout_waves=waves, **back)
     words = last_words(world.play(options))
     start = (
@@ -308,7 +308,7 @@ def test_verified_and_approved_waves(make: Make) -> None:
     assert result_of(approved)["deployment"]["state"] == "succeeded"
 
     verify.write_text(json.dumps([{"name": "Look", "ansible.builtin.fail": {"msg": "bad"}}]))
-    back = {"rollout_on_failure": "rollback", "rollout_rollback_software": {"name": "gateway-1"}}
+    back: dict[str, Any] = {"rollout_on_failure": "rollback", "rollout_rollback_software": {"name": "gateway-1"}}
     refused = world.options("gateway-3", rollout_waves=[canary, {"name": "rest"}], **back)
     world.play(refused)
     assert world.names()[2:] == ["gateway-3/canary", "gateway-3/rollback"]
@@ -376,7 +376,7 @@ def test_phases_of_the_server(make: Make) -> None:
     assert world.writes() == [CREATE]
     [sent] = world.server.deployments.all.values()
     assert sent.name == "gateway-2/canary, rest"
-    assert [phase.get("batch_size") for phase in sent.phases] == [20, 80]
+    assert [phase.quota for phase in sent.phases] == [2, 8]
     assert result_of(done)["deployment"]["state"] == "succeeded"
     again = world.play(options).must_succeed()
     assert (changed(again), world.writes()) == ([], [])
@@ -390,7 +390,10 @@ def test_what_is_wrong_is_said_before_anything_is_written(make: Make) -> None:
     world = make()
     world.server.add_artifact("gateway-2", [TYPE])
     world.play(world.options("gateway-2", rollout_waves=[{"name": "all"}])).must_succeed()
-    phased = [{"name": "canary", "percentage": 20}, {"name": "rest", "start": "2026-12-01T00:00:00Z"}]
+    phased: list[dict[str, Any]] = [
+        {"name": "canary", "percentage": 20},
+        {"name": "rest", "start": "2026-12-01T00:00:00Z"},
+    ]
     soaked = [{**phased[0], "soak": 5}, phased[1]]
     other = world.published("gateway-9")
     publish = {"rollout_software": {"name": "gateway-8"}, "rollout_id": "gateway-8"}
@@ -491,11 +494,14 @@ def test_publish_again_and_again(make: Make, version: str) -> None:
         assert world.writes() == []
     else:
         software.update(tags=["prod"], notes="For all")
+    runs = []
     for step, expected in (("check", True), ("first", True), ("second", False)):
-        run = world.play(options, *(["--check"] if step == "check" else []), playbook=playbook).must_succeed()
-        assert bool(changed(run)) is expected, step
+        runs.append(world.play(options, *(["--check"] if step == "check" else []), playbook=playbook).must_succeed())
+        assert bool(changed(runs[-1])) is expected, step
         assert bool(world.writes()) is (step == "first"), step
-    published = run.named("Keep for the following tasks what was published").data["ansible_facts"]["publish_result"]
+    published = (
+        runs[-1].named("Keep for the following tasks what was published").data["ansible_facts"]["publish_result"]
+    )
     assert published["software"]["name"] == "gateway-4"
     assert published["software"]["id"] in world.server.artifacts.all
 

@@ -102,6 +102,13 @@ def test_devices_that_come_later_are_in_waves_to_come(server: MenderServer, run:
     assert seen(run, server, fleet={"group": "gone"}) == over
 
 
+def test_percentages_are_of_the_whole_also_later(newest: MenderServer, run: Run) -> None:
+    waves = [{"name": "first", "devices": 2}, {"name": "half", "percentage": 50}, {"name": "rest"}]
+    planned = seen(run, newest, waves=waves)["waves"]
+    begin(run, newest, planned[0])
+    assert [ids_of(wave) for wave in seen(run, newest, waves=waves)["waves"]] == [[], IDS[2:7], IDS[7:10]]
+
+
 def test_wave_with_a_fleet_of_its_own(newest: MenderServer, run: Run) -> None:
     waves = [
         {"name": "first", "devices": 1},

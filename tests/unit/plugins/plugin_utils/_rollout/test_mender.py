@@ -182,6 +182,9 @@ BACK = {"artifact_name": "g-1", "deployments": ["3"], "devices": ["d"], "remaini
             "Rollout 'r' has succeeded: 8 of 10 devices (80 %) have the software.", id="let-go",
         ),
         pytest.param(
+            LET_GO, PLANNED, "waiting", ["passed", "not_started"], "Rollout 'r' is waiting.", id="let-go-between"
+        ),
+        pytest.param(
             ABORTED, PLANNED, "aborted", ["aborted", "not_started"], "Rollout 'r' was stopped by somebody else.",
             id="aborted",
         ),
