@@ -86,14 +86,17 @@ class _Repeating(BaseHTTPRequestHandler):
             text = '{"content": [{"controllerId": "x", "securityToken": "' + self.server.token + '", "na'
         elif self.command != "GET" or kind == "always":
             status = 400
-            text = json.dumps({"errorCode": "hawkbit.server.error.x", "message": said, "info": {"body": sent}})
+            # in the words of each platform
+            said_by_all = {"errorCode": "hawkbit.server.error.x", "message": said, "info": {"body": sent}}
+            text = json.dumps({**said_by_all, "error": said, "request_id": said})
             if "page" in rest.partition("/")[0]:
                 status, content_type, text = 500, "text/html", f"<h1>{said}</h1>"
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Request-Id", said.partition("\n")[0][:200])
+        for name in ("X-Request-Id", "X-Men-Requestid"):
+            self.send_header(name, said.partition("\n")[0][:200])
         self.end_headers()
         self.wfile.write(body)
 

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .errors import InvalidInput
 
@@ -216,3 +216,13 @@ def _check_url(url: str) -> None:
         raise InvalidInput(f"url is '{base}': give an address such as https://updates.example.com.")
     if mark:
         raise InvalidInput(f"url is '{base}{mark}…': give the base address without query or fragment.")
+
+
+def credentials_in(url: str | None) -> set[str]:
+    """Return what is secret in an address: the password before the host, or all that stands there without one."""
+    found = re.search(r"//([^/?#]*)@", url or "")
+    if found is None:
+        return set()
+    user, _colon, password = found[1].partition(":")
+    secret = password or user
+    return {secret, unquote(secret)} - {""}

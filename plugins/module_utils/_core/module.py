@@ -12,6 +12,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .argspec import ArgumentSpec
+from .connection import credentials_in
 from .errors import FleetError
 from .task import Task
 
@@ -24,6 +25,8 @@ def run_module(spec: ArgumentSpec, run: Callable[[Task], dict[str, Any]]) -> Non
         run: does the work; returns the result, raises FleetError.
     """
     module = AnsibleModule(supports_check_mode=True, **spec.kwargs())
+    # such an address is refused, but Ansible shows the options of a task that fails
+    module.no_log_values.update(credentials_in(module.params.get("url")))
     task = Task(
         params=module.params,
         check_mode=module.check_mode,

@@ -15,7 +15,11 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.module import r
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 
 SPEC = ArgumentSpec(
-    {"name": {"type": "str", "required": True}, "number": {"type": "int", "default": 3}},
+    {
+        "name": {"type": "str", "required": True},
+        "number": {"type": "int", "default": 3},
+        "url": {"type": "str"},
+    },
     mutually_exclusive=[["name", "number"]],
 )
 Run = Callable[[Task], dict[str, Any]]
@@ -41,7 +45,18 @@ def test_a_module_ends_with_what_run_returns(module: Callable[..., tuple[int, An
     code, result = module(lambda task: {"changed": True, "got": dict(task.params)}, name="x")
     assert code == 0
     assert result["changed"] is True
-    assert result["got"] == {"name": "x", "number": 3}
+    assert result["got"] == {"name": "x", "number": 3, "url": None}
+
+
+@pytest.mark.parametrize("given", ["user:s3cr%C3%A9t", ":s3cr%C3%A9t", "s3cr%C3%A9t"])
+def test_credentials_in_the_address_are_in_no_output(module: Callable[..., tuple[int, Any]], given: str) -> None:
+    def run(_task: Task) -> dict[str, Any]:
+        raise Conflict("No, not with s3crét.")
+
+    code, result = module(run, name="x", url=f"https://{given}@updates.example.com/")
+    assert code == 1
+    assert "s3cr" not in json.dumps(result, ensure_ascii=False)
+    assert result["invocation"]["module_args"]["url"].endswith("@updates.example.com/")
 
 
 @pytest.mark.parametrize("check", [False, True])
