@@ -212,8 +212,8 @@ artifact:
               sample: 73400320
             date:
               description:
-                - When the file was put into the artifact, in UTC. Null when the server does not tell it, as in check mode
-                  for what is not there yet.
+                - When the file was put into the artifact, in UTC. Null when the server does not tell it, as in check
+                  mode for what is not there yet.
               type: str
               sample: "2026-11-20T07:39:49Z"
     provides:
@@ -225,7 +225,9 @@ artifact:
       type: dict
       sample: {device_type: [gateway]}
     clears_provides:
-      description: Which of the earlier properties of a device the installation removes, as patterns.
+      description:
+        - Which of the earlier properties of a device the installation removes, as patterns. Null when the server does
+          not tell it.
       type: list
       elements: str
       sample: [rootfs-image.*]

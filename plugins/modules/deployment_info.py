@@ -219,8 +219,7 @@ deployments:
       sample: false
     phases:
       description:
-        - Its phases as the server has them. Null without phases. Those that were given by numbers of devices have
-          C(batch_size_devices) in place of C(batch_size).
+        - Its phases as the server has them. Null without phases.
       type: list
       elements: dict
       contains:
@@ -232,6 +231,10 @@ deployments:
           description: How many of the devices are in it, in percent.
           type: int
           sample: 10
+        batch_size_devices:
+          description: How many devices are in it. Only there in place of C(batch_size), when it was given so.
+          type: int
+          sample: 3
         start_ts:
           description: When it begins. Not there when it began at once.
           type: str

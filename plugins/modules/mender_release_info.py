@@ -159,7 +159,9 @@ releases:
           type: dict
           sample: {device_type: [gateway]}
         clears_provides:
-          description: Which of the earlier properties of a device the installation removes, as patterns.
+          description:
+            - Which of the earlier properties of a device the installation removes, as patterns. Null when the server
+              does not tell it.
           type: list
           elements: str
           sample: [rootfs-image.*]
