@@ -23,6 +23,8 @@ IDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(30)]
 READING = ("/inventory/filters/search", "/deployments/statistics/list", "/auth/login")
 CREATE = "POST /api/management/v1/deployments/deployments"
 VERSIONS = ["seed", "4.5", "4.1"]
+# for one playbook, with some twenty tasks for each wave
+SECONDS = 400
 WAVES: list[dict[str, Any]] = [{"name": "canary", "percentage": 20}, {"name": "half", "size": "50%"}, {"name": "rest"}]
 LENIENT = {"min_success_percentage": 60, "max_failure_percentage": 40}
 
@@ -105,7 +107,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         proxy = FaultProxy(server.url)
         proxy.__enter__()
         fleet = MenderFleet(server.url, server.device_token, poll_interval=0.2, step_interval=0.02).start()
-        made.append(World(server, proxy, fleet, Player(tmp_path / "player"), tmp_path))
+        made.append(World(server, proxy, fleet, Player(tmp_path / "player", seconds=SECONDS), tmp_path))
         made[-1].add(IDS[:devices])
         return made[-1]
 
@@ -213,7 +215,7 @@ def test_gate_that_fails_in_the_second_wave_stops(make: Make, version: str) -> N
     assert world.report(options)["message"] == report["message"]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ["seed", "4.1"])
 def test_failing_wave_is_rolled_back(make: Make, version: str) -> None:
     world = make(version)
     world.server.add_artifact("gateway-1", [TYPE])
@@ -243,7 +245,7 @@ def test_failing_wave_is_rolled_back(make: Make, version: str) -> None:
     assert (changed(again), world.writes()) == ([], [])
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ["4.1"])
 def test_devices_that_do_not_report_are_left_or_let_go(make: Make, version: str) -> None:
     world = make(version)
     world.server.add_artifact("gateway-2", [TYPE])
@@ -386,7 +388,7 @@ SAY = {"ansible.builtin.debug": {"msg": "{{ ansible_failed_result.msg }}"}}
 
 
 def test_what_is_wrong_is_said_before_anything_is_written(make: Make) -> None:
-    """One play with a rollout for each mistake, since each playbook costs seconds."""
+    """One play with a rollout for each mistake, since each playbook costs seconds; those in waves are unit tests."""
     world = make()
     world.server.add_artifact("gateway-2", [TYPE])
     world.play(world.options("gateway-2", rollout_waves=[{"name": "all"}])).must_succeed()
@@ -394,25 +396,10 @@ def test_what_is_wrong_is_said_before_anything_is_written(make: Make) -> None:
         {"name": "canary", "percentage": 20},
         {"name": "rest", "start": "2026-12-01T00:00:00Z"},
     ]
-    soaked = [{**phased[0], "soak": 5}, phased[1]]
     other = world.published("gateway-9")
     publish = {"rollout_software": {"name": "gateway-8"}, "rollout_id": "gateway-8"}
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "platform": ({"rollout_platform": "junos_space"}, "only hawkbit and mender are there so far."),
-        "waves": ({"rollout_waves": []}, "rollout_waves is an empty list: give at least one wave."),
-        "query": (
-            {"rollout_waves": [{"name": "a", "query": "x"}, {"name": "b"}]},
-            "rollout_waves, wave 'a': query is given, but Mender has no such language: give fleet, with filters.",
-        ),
-        "start": ({"rollout_waves": phased}, "start goes with rollout_server_phases only"),
-        "size": (
-            {"rollout_waves": [{"name": "a", "size": "few"}, {"name": "b"}]},
-            "size is few: give a number of devices, or a percentage such as 10%.",
-        ),
-        "failures": (
-            {"rollout_waves": [{"name": "a", "gate": {"max_failures": 1}}]},
-            "max_failures needs min_success_percentage: say how many devices must succeed.",
-        ),
         "version": (
             {"rollout_software": {"name": "gateway-2", "version": "2"}},
             "rollout_software.version: Mender knows an artifact by its name alone.",
@@ -425,10 +412,6 @@ def test_what_is_wrong_is_said_before_anything_is_written(make: Make) -> None:
             {"rollout_server_phases": True, "rollout_waves": phased},
             "phases is given, but this Mender server is the open source edition",
         ),
-        "soaked phases": (
-            {"rollout_server_phases": True, "rollout_waves": soaked},
-            "rollout_waves, wave 'canary': gate, soak, approval and verify do not go with rollout_server_phases",
-        ),
         "fleet": ({"rollout_fleet": {"group": "nobody"}}, "fleet.group is 'nobody', which selects no accepted device"),
         "limit": ({"rollout_fleet_limit": 3}, "fleet_limit is 3, but the rollout would go to 10 devices"),
         "software": (
@@ -440,10 +423,6 @@ def test_what_is_wrong_is_said_before_anything_is_written(make: Make) -> None:
         "other file": (
             {**publish, "rollout_publish": other},
             "publish_software.name is 'gateway-8', but",
-        ),
-        "rollback": (
-            {"rollout_on_failure": "rollback"},
-            "rollout_on_failure is 'rollback': give the version to go back to in rollout_rollback_software",
         ),
         "previous": (
             {"rollout_on_failure": "rollback", "rollout_rollback_software": {"name": "gateway-0"}},
