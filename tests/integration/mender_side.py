@@ -19,6 +19,9 @@ GIBIBYTE = 1024**3
 # what all servers can be made to say
 HOSTILE = 'Gerät "1" {{ 7 * 7 }} \'; $(id) 100 %'
 GATEWAY = ("gateway",)
+# a saved filter for devices of the group idle, where there are such filters
+FILTER = "5f0e8a2c-7d1b-4c3e-9a6f-2b8d4e1c0f37"
+IDLE = {"scope": "system", "attribute": "group", "type": "$eq", "value": "idle"}
 # name of the file and what is in it
 ARTIFACTS = {
     "old.mender": Written("it-old", GATEWAY, {"old.bin": b"old\n"}),
@@ -64,6 +67,7 @@ class MenderSide:
         self.version = version
         self.edition = edition
         self.excused: Sequence[str] = NEWER.get(version, ())
+        self.complete = (version, edition) == ("4.1", "enterprise")
 
     def write_files(self, folder: Path) -> None:
         """Write artifacts, and files that are none."""
@@ -77,11 +81,12 @@ class MenderSide:
 
         `devices`: by id, each with its `device_type`, `group` and `behaviour`; without the last it is not switched on.
         """
-        settings = Settings(storage_limit=GIBIBYTE, storage_usage=GIBIBYTE // 4)
+        settings = Settings(storage_limit=4 * GIBIBYTE, storage_usage=GIBIBYTE)
         with (
             MenderServer(self.version, self.edition, settings=settings) as server,
             MenderFleet(server.url, server.device_token, poll_interval=POLL_SECONDS) as fleet,
         ):
+            server.deployments.filters[FILTER] = {"id": FILTER, "name": "idle", "terms": [IDLE]}
             for name, about in devices.items():
                 kind = about.get("device_type", "gateway")
                 server.add_devices([name], kind, group=about.get("group", ""))
@@ -95,6 +100,7 @@ class MenderSide:
                 "mender_version": self.version,
                 "mender_edition": self.edition,
                 "hostile_text": HOSTILE,
+                "saved_filter": FILTER,
             }
             assert server.faults == 0, "the simulator has failed"
 
