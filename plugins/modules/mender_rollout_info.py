@@ -35,7 +35,8 @@ options:
     required: true
   fleet:
     description:
-      - Whom the rollout is for, as in the option C(fleet) of M(fleet.deploy.deployment), with C(ids), C(group), C(groups), C(filters) or C(all).
+      - Whom the rollout is for, as in the option C(fleet) of M(fleet.deploy.deployment), with C(ids), C(group),
+        C(groups), C(filters) or C(all).
       - Only looked at while there are waves that have not begun.
     type: dict
     required: true
