@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.deploy import DeployTask
-from ansible_collections.fleet.deploy.plugins.module_utils._mender.deployments import Deployments
+from ansible_collections.fleet.deploy.plugins.module_utils._mender.deployments import Deployments, describe
 from ansible_collections.fleet.deploy.plugins.modules import deployment, deployment_info, mender_device_deployments
 from servers.fault_proxy import FaultProxy
 from servers.mender import VERSIONS, MenderServer
@@ -680,6 +680,26 @@ def test_devices_logs_and_history(server: MenderServer, deploy: Callable[..., Ra
         assert (entry["deployment"]["id"], entry["device"]["status"]) == (made, "failure")
     else:
         assert history.result["error"]["code"] == "unsupported"
+
+
+GROUP_TERM = {"scope": "system", "attribute": "group", "type": "$eq", "value": "canary"}
+IDS_TERM = {"scope": "identity", "attribute": "id", "type": "$in", "value": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    "told, shown",
+    [
+        ({}, None),
+        ({"filter": None}, None),
+        # 26,000 ids are read when they are asked for
+        ({"filter": {"id": "", "name": "", "terms": [IDS_TERM]}}, None),
+        ({"filter": {"id": "", "name": "", "terms": [GROUP_TERM]}}, {"id": None, "name": None, "terms": [GROUP_TERM]}),
+        ({"filter": {"id": "f", "name": "n", "terms": [IDS_TERM]}}, {"id": "f", "name": "n", "terms": [IDS_TERM]}),
+        ({"filter": {"id": "f", "name": "n"}}, {"id": "f", "name": "n", "terms": []}),
+    ],
+)
+def test_condition_is_shown_but_no_list_of_devices(told: dict[str, Any], shown: Any) -> None:
+    assert describe(told)["filter"] == shown
 
 
 def test_history_has_pages(newest: MenderServer, deploy: Callable[..., Ran], run: Run) -> None:
