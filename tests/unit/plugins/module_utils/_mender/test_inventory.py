@@ -34,7 +34,7 @@ class Searching:
 
     def __init__(self, count: int) -> None:
         self.ids = some_ids(count)
-        self.sorts = self.filters = self.tells_total = True
+        self.sorts = self.filters = self.tells_total = self.excludes = True
         self.most: int | None = None
         self.before: Callable[[int], None] = lambda number: None
         self.asked: list[dict[str, Any]] = []
@@ -51,15 +51,16 @@ class Searching:
         found = list(self.ids) if self.sorts else self.ids[1::2] + self.ids[::2]
         for term in body["filters"]:
             if term["attribute"] == "id":
-                found = [id for id in found if self.filters and _holds(id, term)]
+                found = [id for id in found if self.filters and self._holds(id, term)]
         size = min(body["per_page"], self.most or body["per_page"])
         page = found[(body["page"] - 1) * size : body["page"] * size]
         headers = {"X-Total-Count": str(len(found))} if self.tells_total else {}
         wire.send(answer_bytes(200, json=[{"id": id, "attributes": []} for id in page], headers=headers))
 
-
-def _holds(id: str, term: dict[str, Any]) -> bool:
-    return {"$gt": id > term["value"], "$gte": id >= term["value"], "$lt": id < term["value"]}[str(term["type"])]
+    def _holds(self, id: str, term: dict[str, Any]) -> bool:
+        value = str(term["value"])
+        above = id > value if self.excludes else id >= value
+        return {"$gt": above, "$gte": id >= value, "$lt": id < value}[str(term["type"])]
 
 
 def listed(searching: Searching, client: Client) -> list[str]:
@@ -83,6 +84,13 @@ def test_server_that_does_not_sort_or_select_by_id(defect: str, client: Client) 
     setattr(searching, defect, False)
     assert listed(searching, client) == searching.ids
     assert searching.asked[-1]["page"] >= 4
+
+
+def test_server_that_never_gets_beyond_an_id(client: Client) -> None:
+    searching = Searching(7)
+    searching.most, searching.excludes = 1, False
+    assert listed(searching, client) == searching.ids
+    assert searching.asked[-1]["page"] == 7
 
 
 def test_devices_that_go_meanwhile_are_no_defect_of_the_server(client: Client) -> None:
