@@ -26,6 +26,10 @@ JAVA_REQUIREMENTS = "tools/requirements-java21.txt"
 MORE_JAVA = ROOT / ".cache" / "java-21"
 # the tests that tell whether a release is one of those that work
 ON_EVERY_RELEASE = ("test_targets.py", "test_inventory_hawkbit.py", "test_bulk.py")
+ON_EVERY_MENDER = (
+    "test_targets_mender.py", "test_inventory_mender.py", "test_roles_mender.py", "test_seed_mender.py",
+    "test_bad_input_mender.py",
+)  # fmt: skip
 
 # what a program gets for stopping its servers after Ctrl-C
 SHUT_DOWN_SECONDS = 25
@@ -278,9 +282,10 @@ def integration(place: Place) -> None:
 
 
 def releases(place: Place) -> None:
-    """Run the modules and the inventory plugin on the releases of hawkBit that are not in `make test`."""
+    """Run the tests of servers on the releases of hawkBit, and the versions of Mender, that are not in `make test`."""
     place.run("tools/venv", "--any", sys.executable, MORE_JAVA, JAVA_REQUIREMENTS, cwd=ROOT)
     _pytest(place, [f"tests/integration/{name}" for name in ON_EVERY_RELEASE], "--hawkbit=more")
+    _pytest(place, [f"tests/integration/{name}" for name in ON_EVERY_MENDER], "--mender=more")
 
 
 def molecule(place: Place) -> None:

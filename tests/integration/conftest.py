@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # the same words for the generations that platform_info uses
 GENERATIONS = {"seed": "seed", "mid": "legacy", "modern": "modern"}
+# simulated ones, and those of them that tests run on if nothing else is said
+MENDER = ("seed", "4.5", "4.0", "4.1")
+MENDER_DEFAULT = (MENDER[0], MENDER[-1])
 REPORTS = Path(__file__).resolve().parents[2] / ".cache" / "reports"
 TABLES = pytest.StashKey[list[str]]()
 
@@ -35,9 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests out on servers that they are not for."""
+    """Leave tests out on servers that they are not for, or that are not asked for."""
     from servers.hawkbit import can_run
 
+    asked = _mender_versions(config)
+    others = [item for item in items if _mender_version(item) not in (None, *asked)]
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=others)
     versions = list(dict.fromkeys(version for item in items if (version := _version(item)) is not None))
     here = [version for version in versions if can_run(version)] or versions
     if not here:
@@ -50,6 +57,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left_out.append(item)
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+def _mender_versions(config: pytest.Config) -> tuple[str, ...]:
+    """Return the versions of Mender that are asked for."""
+    wanted = config.getoption("--mender")
+    if not wanted:
+        return MENDER_DEFAULT
+    if wanted == "more":
+        return tuple(version for version in MENDER if version not in MENDER_DEFAULT)
+    versions = tuple(str(wanted).split(","))
+    if unknown := set(versions) - set(MENDER):
+        raise pytest.UsageError(f"--mender: there is no {', '.join(sorted(unknown))} among {', '.join(MENDER)}")
+    return versions
+
+
+def _mender_version(item: pytest.Item) -> str | None:
+    """Return the Mender server that a test runs on: its parameter is C(4.5), C(4.5-open_source) or a pair of these."""
+    if not isinstance(item, pytest.Function) or not item.module.__name__.endswith("_mender"):
+        return None
+    for value in item.callspec.params.values() if hasattr(item, "callspec") else ():
+        version = str(value[0] if isinstance(value, tuple) and value else value).partition("-")[0]
+        if version in MENDER:
+            return version
+    return None
 
 
 def _version(item: pytest.Item) -> str | None:

@@ -24,12 +24,18 @@ RAN = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --hawkbit."""
+    """Add --hawkbit and --mender."""
     parser.addoption(
         "--hawkbit",
         metavar="VERSIONS",
         help="hawkBit releases to test against, with commas, or 'more': those that are not among the default, "
         "which is one of each generation",
+    )
+    parser.addoption(
+        "--mender",
+        metavar="VERSIONS",
+        help="versions of the simulated Mender server to test against, with commas, or 'more': those that are not among "
+        "the default, which is the oldest and the newest one",
     )
 
 
