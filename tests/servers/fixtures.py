@@ -34,8 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--mender",
         metavar="VERSIONS",
-        help="versions of the simulated Mender server to test against, with commas, or 'more': those that are not among "
-        "the default, which is the oldest and the newest one",
+        help="versions of the simulated Mender server to test against, with commas, or 'more': those that are not "
+        "among the default, which is the oldest and the newest one",
     )
 
 
