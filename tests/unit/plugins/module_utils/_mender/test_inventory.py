@@ -34,7 +34,7 @@ class Searching:
 
     def __init__(self, count: int) -> None:
         self.ids = some_ids(count)
-        self.sorts = self.filters = self.tells_total = self.excludes = True
+        self.sorts = self.filters = self.tells_total = self.excludes = self.ends = True
         self.most: int | None = None
         self.before: Callable[[int], None] = lambda number: None
         self.asked: list[dict[str, Any]] = []
@@ -60,7 +60,7 @@ class Searching:
     def _holds(self, id: str, term: dict[str, Any]) -> bool:
         value = str(term["value"])
         above = id > value if self.excludes else id >= value
-        return {"$gt": above, "$gte": id >= value, "$lt": id < value}[str(term["type"])]
+        return {"$gt": above, "$gte": id >= value, "$lt": not self.ends or id < value}[str(term["type"])]
 
 
 def listed(searching: Searching, client: Client) -> list[str]:
@@ -78,12 +78,26 @@ def test_all_devices_come_once_in_order(count: int, client: Client) -> None:
     assert {body["page"] for body in searching.asked} == {1}
 
 
-@pytest.mark.parametrize("defect", ["sorts", "filters", "tells_total"])
+@pytest.mark.parametrize("defect", ["sorts", "filters", "tells_total", "ends"])
 def test_server_that_does_not_sort_or_select_by_id(defect: str, client: Client) -> None:
     searching = Searching(1777)
     setattr(searching, defect, False)
     assert listed(searching, client) == searching.ids
     assert searching.asked[-1]["page"] >= 4
+
+
+def test_ids_at_the_ends_of_ranges(client: Client) -> None:
+    searching = Searching(2600)
+    searching.ids = sorted([*searching.ids, "4000", "8000", "c000"])
+    assert listed(searching, client) == searching.ids
+    assert {body["page"] for body in searching.asked} == {1}
+
+
+def test_ids_that_are_all_beyond_the_ranges(client: Client) -> None:
+    searching = Searching(1203)
+    searching.ids = [f"ffff{id}" for id in searching.ids]
+    assert listed(searching, client) == searching.ids
+    assert len(searching.asked) == 3
 
 
 def test_server_that_never_gets_beyond_an_id(client: Client) -> None:
@@ -105,6 +119,7 @@ def test_server_with_smaller_pages_than_asked_for(client: Client) -> None:
     searching = Searching(333)
     searching.most = 20
     assert listed(searching, client) == searching.ids
+    assert len(searching.asked) == -(-333 // 20)
 
 
 def test_devices_that_come_and_go_cost_no_other_one(client: Client) -> None:
