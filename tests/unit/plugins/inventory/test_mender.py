@@ -177,6 +177,18 @@ def test_older_list_gives_the_same(server: MenderServer, wire: FaultProxy, make:
     assert make(only_groups=["paris", "berlin"], statuses=["accepted", "rejected"]).names == [uuid(2), uuid(3)]
 
 
+@pytest.mark.usefixtures("wire")
+@pytest.mark.parametrize("server", ["seed"], indirect=True)
+def test_attributes_that_nobody_wants_are_not_kept(
+    server: MenderServer, make: Any, cached: dict[str, Any], tmp_path: Path
+) -> None:
+    server.add_devices([uuid(1)], attributes={"kernel": "6.1", "secret": "x"})
+    make(**cached, attributes=["kernel"])
+    (kept,) = (tmp_path / "cache").iterdir()
+    assert "kernel" in kept.read_text()
+    assert "secret" not in kept.read_text()
+
+
 # -- paging --------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +246,8 @@ def test_devices_that_only_the_admission_knows(server: MenderServer, wire: Fault
     assert (host["fleet_state"], host["mender_created_ts"]) == ("pending", "2026-11-20T01:02:03.4Z")
     assert host["fleet_last_seen"] == "2026-11-20T02:02:03Z"
     assert host.keys() == made.host(uuid(2)).keys()
+    # what the inventory knows of a device is more
+    assert made.host(uuid(2))["mender_device_type"] == "generic-x86_64"
     # these have nothing that they could be selected by
     assert make(statuses=["pending"], filters=[KERNEL]).names == []
     assert make(statuses=["pending"], only_groups=["x"]).names == []
