@@ -26,6 +26,8 @@ RUNTIME = yaml.safe_load((HERE.parents[1] / "meta" / "runtime.yml").read_text())
 # playbooks at a time: the machine that this is made for has two processors
 LANES = 2
 POLL_SECONDS = 0.3
+# the examples of all modules are one run
+EXAMPLES_SECONDS = 600
 # what the examples of the documentation say
 EXAMPLE_URL = "https://updates.example.com"
 
@@ -207,7 +209,7 @@ class Targets:
                     task.update({"ignore_errors": True} if task["name"] in self.side.excused else {})
                 plays += [prepare] if self.side.always_prepare else []
                 plays.append({"name": module, "hosts": "localhost", "gather_facts": False, "tasks": tasks})
-            player = Player(self.folder / "examples")
+            player = Player(self.folder / "examples", seconds=EXAMPLES_SECONDS)
             playbook = player.folder / "examples.yml"
             playbook.write_text(yaml.safe_dump(plays, sort_keys=False))
             return player.play(playbook, variables)
