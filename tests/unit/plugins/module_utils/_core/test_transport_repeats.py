@@ -622,6 +622,14 @@ def test_large_body_gets_time_to_be_stored(connect: Connect, image: Path, monkey
         assert len(server.requests) == 1
 
 
+def test_work_on_many_objects_gets_its_time_in_each_try(connect: Connect) -> None:
+    with ScriptedServer(answer(503), answer(201, json=THING, delay=0.8)) as server:
+        client = connect(server.url, request_timeout=0.3, request_retries=1)
+        sent = client.send(CREATE, json=[THING], shape=dict, read_back=lambda: NOT_DONE, work=1.0)
+        assert sent.data == THING
+        assert len(server.requests) == 2
+
+
 def test_time_of_sending_does_not_use_up_the_patience(connect: Connect, image: Path) -> None:
     class Slow(MultipartFile):
         def read(self, size: int = -1) -> bytes:
