@@ -51,6 +51,7 @@ options:
   request_timeout:
     description:
       - How long to wait for the answer to one request, in seconds.
+      - Uploads, and assignments to many targets, are given more time in proportion to their size.
       - If not set, the environment variable E(HAWKBIT_REQUEST_TIMEOUT) is used.
     type: float
     default: 30.0

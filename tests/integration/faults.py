@@ -17,7 +17,7 @@ import requests
 
 from servers.hawkbit import HawkbitServer
 
-READY_SECONDS = 20.0
+READY_SECONDS = 240
 
 
 class Admin:

@@ -228,6 +228,7 @@ class Transport:
         accept: Iterable[int] = (),
         shape: type | tuple[type, ...] | None = None,
         read_back: Callable[[], Any] | None = None,
+        work: float = 0.0,
     ) -> Answer:
         """Send one operation, with the repeats that its kind allows.
 
@@ -242,6 +243,7 @@ class Transport:
                 C(Text) for a body that is text and no JSON.
             read_back: for a write that may have been done: returns what the write would have answered when its
                 effect is there, or NOT_DONE.
+            work: seconds that the server may need beyond the request timeout, since many objects are concerned.
 
         Raises:
             FleetError: what became of it, ready for the user.
@@ -256,7 +258,7 @@ class Transport:
         except ValueError as error:
             why = "text that is not UTF-8" if isinstance(error, UnicodeError) else "a number that JSON does not have"
             raise InvalidInput(f"Cannot {operation.title}: a value holds {why}.") from None
-        call = _Call(self, operation, path, query_string, body, upload, frozenset(accept), shape)
+        call = _Call(self, operation, path, query_string, body, upload, frozenset(accept), shape, work)
         return self._repeat(call, read_back)
 
     @contextlib.contextmanager
@@ -276,7 +278,7 @@ class Transport:
             FleetError: no answer, or one that is an error; also from the body of the C(with) statement, when the
                 connection breaks while it reads.
         """
-        call = _Call(self, operation, path, query, None, None, frozenset(accept), None)
+        call = _Call(self, operation, path, query, None, None, frozenset(accept), None, 0.0)
         with call.opened(headers) as response:
             yield response
 
@@ -421,6 +423,7 @@ class _Call:
         upload: Callable[[], MultipartFile] | None,
         accept: frozenset[int],
         shape: type | tuple[type, ...] | None,
+        work: float,
     ) -> None:
         self.transport = transport
         self.operation = operation
@@ -430,6 +433,7 @@ class _Call:
         self.upload = upload
         self.accept = accept
         self.shape = shape
+        self.work = work
         self.silence = transport.connection.request_timeout
         self.deadline = Deadline(transport.connection.patience)
 
@@ -443,10 +447,11 @@ class _Call:
         passage = new_passage(self.deadline)
         try:
             if self.upload is None:
+                self._allow_for(self.work)
                 response = self._request(session, url, self.body, "application/json")
             else:
                 with self.upload() as body:
-                    self._allow_for(len(body))
+                    self._allow_for(len(body) / STORE_RATE)
                     response = self._request(session, url, body, body.content_type)
             with response:
                 raw = self._body(response)
@@ -477,9 +482,8 @@ class _Call:
         except OSError as error:
             raise self._unusable_files(error) from None
 
-    def _allow_for(self, size: int) -> None:
-        """Wait longer for the answer to a large body, in which the server stores it."""
-        extra = size / STORE_RATE
+    def _allow_for(self, extra: float) -> None:
+        """Wait so many seconds longer for the answer: giving up early would mean to ask for it all once more."""
         self.silence = self.transport.connection.request_timeout + extra
         self.deadline.extend(extra)
 

@@ -622,14 +622,22 @@ def test_large_body_gets_time_to_be_stored(connect: Connect, image: Path, monkey
         assert len(server.requests) == 1
 
 
+def test_work_on_many_objects_gets_its_time_in_each_try(connect: Connect) -> None:
+    with ScriptedServer(answer(503), answer(201, json=THING, delay=0.8)) as server:
+        client = connect(server.url, request_timeout=0.3, request_retries=1)
+        sent = client.send(CREATE, json=[THING], shape=dict, read_back=lambda: NOT_DONE, work=10.0)
+        assert sent.data == THING
+        assert len(server.requests) == 2
+
+
 def test_time_of_sending_does_not_use_up_the_patience(connect: Connect, image: Path) -> None:
     class Slow(MultipartFile):
         def read(self, size: int = -1) -> bytes:
-            time.sleep(0.1)
+            time.sleep(0.3)
             return super().read(size)
 
     with ScriptedServer(answer(503), CREATED) as server:
-        client = connect(server.url, request_timeout=0.2, request_retries=1)
+        client = connect(server.url, request_timeout=0.6, request_retries=1)
         began = time.monotonic()
         client.send(CREATE, upload=lambda: Slow(str(image), "image.bin"), read_back=lambda: NOT_DONE)
         assert time.monotonic() - began > client.connection.patience
