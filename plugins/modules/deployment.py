@@ -360,6 +360,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import 
     wait_spec,
 )
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
+from ansible_collections.fleet.deploy.plugins.module_utils._core.steps import carry_out
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.client import connect
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.deploy import DeployTask
@@ -407,12 +408,7 @@ SPEC = (
 
 
 def run(task: Task) -> dict[str, Any]:
-    deploy = DeployTask(task)
-    deploy.check_options()
-    deploy.plan(connect(task))
-    if not task.check_mode:
-        deploy.apply()
-    return deploy.result()
+    return carry_out(task, DeployTask(task), connect)
 
 
 def main() -> None:

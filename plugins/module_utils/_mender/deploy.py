@@ -133,7 +133,7 @@ class DeployTask:
 
     # -- plan --------------------------------------------------------------------------------------------------
 
-    def plan(self, mender: Mender) -> None:
+    def make_plan(self, mender: Mender) -> None:
         """Find out what there is and what is to be done.
 
         Raises:
