@@ -107,9 +107,7 @@ def _phases(waves: Sequence[Wave]) -> list[dict[str, Any]]:
         if wave.fleet:
             raise WrongWaves(f"{where}: fleet does not go with rollout_server_phases, give a percentage or a size.")
         if number and not wave.start:
-            raise WrongWaves(
-                f"{where}: start is missing: with rollout_server_phases the server goes by the clock."
-            )
+            raise WrongWaves(f"{where}: start is missing: with rollout_server_phases the server goes by the clock.")
         if wave.percentage is not None and wave.percentage != int(wave.percentage):
             raise WrongWaves(f"{where}: percentage is {wave.percentage:g}: phases of Mender have whole numbers.")
         gated = (wave.min_success_percentage, wave.max_failure_percentage, wave.max_failures) != (
