@@ -240,7 +240,8 @@ def run(task: Task) -> dict[str, Any]:
     rollout = Rollout(connect(task), params["name"], params["artifact_name"], params["waves"])
     rollout.check_options()
     rollout.read()
-    shown = rollout.show(params["fleet"], params["fleet_limit"], params["failed_devices"], params["installed"])
+    limit, failed, installed = (params[name] for name in ("fleet_limit", "failed_devices", "installed"))
+    shown = rollout.show(params["fleet"], limit, failed, installed, task.warn)
     return {"changed": False, "rollout": shown}
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from .._core.deployment import (
     deployment,
     overall_state,
 )
-from .._core.errors import AbortedElsewhere, FleetError, InvalidInput, ThresholdExceeded, Unsupported
+from .._core.errors import AbortedElsewhere, Conflict, FleetError, InvalidInput, ThresholdExceeded, Unsupported
 from .._core.follow import Deployment, Snapshot, follow
 from .._core.plan import Change, Plan
 from .._core.task import Task
@@ -73,6 +73,8 @@ class DeployTask:
         self.counters: dict[str, int] = {}
         self.status: str | None = None
         self.created = False
+        # whether this task has aborted something
+        self.aborted = False
         self.report: Report | None = None
         self._looks = 0
         self._look_closer = False
@@ -160,6 +162,7 @@ class DeployTask:
         self.existing = self._existing(target, name)
         if self.existing is not None and not self._again(self.existing):
             self._take(self.existing)
+            self._compare(self.existing)
             return
         if target.count or target.kind == FILTER_ID:
             self._check_what_is_wanted(target)
@@ -172,6 +175,19 @@ class DeployTask:
             return None
         # with redeploy=always what has finished does not matter, but a look back after a broken connection must know it
         return self.mender.deployments.find(name, self.params["artifact_name"], target)
+
+    def _compare(self, existing: Mapping[str, Any]) -> None:
+        """Say it when the deployment that is under way is not all that is asked for."""
+        if existing.get("status") == FINISHED:
+            return
+        lost = paid.dropped(self.fields, existing)
+        if lost is None and self.params["force_installation"] and not existing.get("force_installation"):
+            lost = "force_installation"
+        if lost is not None:
+            self.task.warn(
+                f"The deployment '{self.name}' is under way without the {lost} of this task, which is not added: abort "
+                "it first, or choose another name."
+            )
 
     @property
     def creates(self) -> bool:
@@ -276,7 +292,7 @@ class DeployTask:
             if "deployment" not in error.result:
                 snapshot = replace(self._snapshot(), silent=True)
                 self._report(snapshot, self._state(snapshot)).fail(error)
-            error.result.update(changed=self.created or self.outcome is not None, **self._native())
+            error.result.update(changed=self.created or self.aborted, **self._native())
             self._explain(error)
             raise
 
@@ -288,13 +304,17 @@ class DeployTask:
 
     def _create(self, target: Target) -> None:
         known = None if self.existing is None else str(self.existing.get("id"))
-        id = self.mender.deployments.create(target, self.body, known)
-        self.created = True
+        id, self.created = self.mender.deployments.create(target, self.body, known)
         found = self.mender.deployments.read(id)
         self._take(found)
         lost = paid.dropped(self.fields, found)
+        if lost is not None and not self.created:
+            raise Conflict(
+                f"Somebody else has just made the deployment '{self.name}' (id {id}), which is the same but for "
+                f"{lost}: wait until it has finished, or abort it."
+            )
         if lost is not None:
-            self.mender.deployments.abort(id)
+            self.aborted = self.mender.deployments.abort(id)
             raise Unsupported(
                 f"The Mender server has passed over {lost}, so the deployment was aborted at once; devices that asked "
                 "in between have begun it. Set edition to what the server is, or leave it to be found out."
@@ -311,7 +331,11 @@ class DeployTask:
             # what is on its way now will be cut off
             self._refresh(closer=True)
             running = sum(self.counters.get(name, 0) for name in RUNNING)
-            self.mender.deployments.abort(id)
+            if not self.mender.deployments.abort(id):
+                # it has finished meanwhile
+                self._refresh(closer=True)
+                continue
+            self.aborted = True
             self._refresh(closer=True)
             stopped = sum(self.counters.get(name, 0) for name in STOPPED)
             completed = self._ended() - stopped
@@ -324,7 +348,7 @@ class DeployTask:
 
     def _abort(self) -> None:
         if self.found is not None:
-            self.mender.deployments.abort(str(self.found["id"]))
+            self.aborted = self.mender.deployments.abort(str(self.found["id"])) or self.aborted
             self._look_closer = True
 
     # -- how it stands -----------------------------------------------------------------------------------------
@@ -396,7 +420,7 @@ class DeployTask:
         """Return the task's result."""
         plan = Plan()
         if self.aborts:
-            for item in self.to_abort:
+            for item in self.to_abort if self.task.check_mode or self.aborted else ():
                 before = {"id": item.get("id"), "status": item.get("status")}
                 plan.update.append(Change(str(item.get("name")), before, {**before, "status": "aborted"}))
         elif self.created or self.creates:
@@ -430,15 +454,19 @@ class DeployTask:
         failed: list[Device] = []
         skipped: list[str] = []
         if id is not None and not snapshot.silent:
-            if self.status != FINISHED and 0 < self.selected <= self._ended():
-                # the counters were ahead
-                self._refresh(closer=True)
-                found = self.found or {}
-            failed = self._failed(str(id))
-            limit = self.params["result_limit"]
-            if self.counters.get("already-installed") and self.params["already_installed"] == "succeeded":
-                listed = self.mender.deployments.devices(str(id), "already-installed", limit + 1)
-                skipped = sorted(str(item.get("id")) for item in listed)
+            # how it has ended is known: what cannot be read any more must not hide that
+            try:
+                if self.status != FINISHED and 0 < self.selected <= self._ended():
+                    # the counters were ahead
+                    self._refresh(closer=True)
+                    found = self.found or {}
+                failed = self._failed(str(id))
+                limit = self.params["result_limit"]
+                if self.counters.get("already-installed") and self.params["already_installed"] == "succeeded":
+                    listed = self.mender.deployments.devices(str(id), "already-installed", limit + 1)
+                    skipped = sorted(str(item.get("id")) for item in listed)
+            except FleetError as error:
+                self.task.warn(f"The result does not name all devices that need attention: {error.msg}")
         artifact = found.get("artifact_name") or self.params["artifact_name"]
         return Report(
             deployment(
@@ -461,7 +489,7 @@ class DeployTask:
 
     def _failed(self, id: str) -> list[Device]:
         limit = self.params["result_limit"]
-        return failed_devices(self.mender.deployments, id, self.counters, self.failures, limit)
+        return failed_devices(self.mender.deployments, id, self.counters, self.failures, limit, self.task.warn)
 
     def _attach(self) -> dict[str, Any]:
         params = self.params
@@ -521,9 +549,14 @@ def count(
 
 
 def failed_devices(
-    deployments: Deployments, id: str, counters: Mapping[str, int], failures: Sequence[str], limit: int
+    deployments: Deployments,
+    id: str,
+    counters: Mapping[str, int],
+    failures: Sequence[str],
+    limit: int,
+    warn: Callable[[str], None],
 ) -> list[Device]:
-    """Return devices that failed, with the end of their logs.
+    """Return devices that failed, with the end of their logs as far as these can be read.
 
     Args:
         deployments: of the server.
@@ -531,15 +564,23 @@ def failed_devices(
         counters: its counters, which say where there is something to look for.
         failures: the words for devices that count as failed.
         limit: how many at most.
+        warn: is told when a log cannot be read; no further one is tried then.
     """
     found: list[Device] = []
+    readable = True
     for name in failures:
         left = limit - len(found)
         if not counters.get(name) or left <= 0:
             continue
         for item in deployments.devices(id, name, left):
             device = str(item.get("id"))
-            log = deployments.log(id, device) if item.get("log") else None
+            log = None
+            if item.get("log") and readable:
+                try:
+                    log = deployments.log(id, device)
+                except FleetError as error:
+                    readable = False
+                    warn(f"The result lacks logs of devices that failed: {error.msg}")
             last = log.splitlines()[-1] if log else None
             message = item.get("substate") or item.get("state") or last or MESSAGES.get(name)
             found.append(Device(device, state=FAILED, native_state=name, message=message, log=log))

@@ -16,9 +16,7 @@ from .deployments import Deployments, describe, describe_device, moment
 
 def read(deployments: Deployments, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the deployments that are asked for, in the form of the result."""
-    limit = params["limit"]
-    if limit is not None and limit < 1:
-        raise InvalidInput(f"limit is {limit}: give 1 or more.")
+    limit = check_limit(params["limit"])
     found: Iterable[dict[str, Any]]
     if params["id"] is not None:
         one = deployments.get(params["id"])
@@ -42,7 +40,7 @@ def history(deployments: Deployments, device: str, limit: int | None) -> list[di
     """Return what a device has done, in the form of the result, the newest first."""
     return [
         {"deployment": describe(entry.get("deployment") or {}), "device": describe_device(entry.get("device") or {})}
-        for entry in itertools.islice(deployments.history(device), limit)
+        for entry in itertools.islice(deployments.history(device), check_limit(limit))
     ]
 
 
@@ -63,6 +61,17 @@ def _complete(deployments: Deployments, item: Mapping[str, Any], params: Mapping
 def _device(deployments: Deployments, id: str, entry: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
     log = deployments.log(id, str(entry.get("id"))) if params["logs"] and entry.get("log") else None
     return describe_device(entry, log)
+
+
+def check_limit(limit: int | None) -> int | None:
+    """Return the option C(limit).
+
+    Raises:
+        InvalidInput: it is less than 1.
+    """
+    if limit is not None and limit < 1:
+        raise InvalidInput(f"limit is {limit}: give 1 or more.")
+    return limit
 
 
 def seconds(option: str, value: str | None) -> int | None:

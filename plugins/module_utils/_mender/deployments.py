@@ -236,8 +236,8 @@ class Deployments:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def create(self, target: Target, body: Mapping[str, Any], known: str | None) -> str:
-        """Create a deployment; return its id.
+    def create(self, target: Target, body: Mapping[str, Any], known: str | None) -> tuple[str, bool]:
+        """Create a deployment; return its id, and whether it was this that made it: somebody else may be faster.
 
         Args:
             target: for whom.
@@ -278,16 +278,16 @@ class Deployments:
                     "parameters (HTTP 409), but it cannot be found; run the task again.",
                     http={"method": operation.method, "path": operation.path, "status": 409},
                 )
-            return id
+            return id, False
         if isinstance(answer.data, dict) and answer.data.get("id"):
-            return str(answer.data["id"])
+            return str(answer.data["id"]), True
         id = last_segment(answer.headers.get("Location")) or found()
         if id is None:
             raise BadAnswer(f"Cannot {operation.title}: the server's answer does not say its id.", transient=False)
-        return id
+        return id, True
 
-    def abort(self, id: str) -> None:
-        """Abort a deployment; one that has finished meanwhile is left as it is.
+    def abort(self, id: str) -> bool:
+        """Abort a deployment; return False for one that has finished meanwhile and is left as it is.
 
         The status is spelled out exactly: at any other one servers complain, and abort all the same.
         """
@@ -297,7 +297,8 @@ class Deployments:
 
         operation = _of(ABORT, id)
         # 422: it has finished
-        self.api.send(operation, values={"id": id}, json={"status": "aborted"}, accept=(422,), read_back=read_back)
+        body = {"status": "aborted"}
+        return self.api.send(operation, values={"id": id}, json=body, accept=(422,), read_back=read_back).status != 422
 
     def leave(self, device: str, still: Callable[[], bool]) -> None:
         """Remove a device from its deployments; C(still) tells whether that has not been done."""

@@ -95,6 +95,9 @@ def check_sizes(fields: Mapping[str, Any], count: int) -> None:
     if fields.get("uniform_phases"):
         entries = [fields["uniform_phases"]]
     whole = sum(entry.get("batch_size") or 0 for entry in entries) == 100
+    taken = sum(entry.get("batch_size_devices") or 0 for entry in entries)
+    if taken >= count and "phases" in fields and not any(name in entries[-1] for name in SIZES):
+        raise _nothing_left(len(entries) - 1, "batch_size_devices", f"{taken} of {count} devices")
     for number, entry in enumerate(entries):
         share = entry.get("batch_size")
         last = "phases" in fields and number == len(entries) - 1
@@ -147,7 +150,16 @@ def _phases(listed: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     total = sum(phase.get("batch_size") or 0 for phase in found)
     if total > 100:
         raise InvalidInput(f"phases: the percentages of batch_size add up to {total}: 100 is the most.")
+    if total == 100 and not any(name in found[-1] for name in SIZES):
+        raise _nothing_left(len(found) - 1, "batch_size", "100 percent")
     return found
+
+
+def _nothing_left(number: int, option: str, taken: str) -> InvalidInput:
+    return InvalidInput(
+        f"phases[{number}] is for the rest, but {option} in front of it adds up to {taken}, so that no device is left: "
+        f"give less in front, or leave phases[{number}] out."
+    )
 
 
 def _uniform(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -112,7 +112,12 @@ class Rollout:
     # -- whole -------------------------------------------------------------------------------------------------
 
     def show(
-        self, fleet: Mapping[str, Any] | None, fleet_limit: int | None, failed: int, installed: bool
+        self,
+        fleet: Mapping[str, Any] | None,
+        fleet_limit: int | None,
+        failed: int,
+        installed: bool,
+        warn: Callable[[str], None],
     ) -> dict[str, Any]:
         """Return the rollout in the form of the result.
 
@@ -121,6 +126,7 @@ class Rollout:
             fleet_limit: how many devices there may be.
             failed: how many of the devices that failed to return.
             installed: whether to return the devices that have the artifact.
+            warn: is told what cannot be read.
 
         Raises:
             InvalidInput: the fleet or a wave selects nobody, or more devices than may be; they are in no wave.
@@ -139,7 +145,7 @@ class Rollout:
             if wave["deployment"] is not None and len(devices) < failed:
                 counters = wave["statistics"] or {}
                 found = failed_devices(
-                    self.mender.deployments, wave["deployment"], counters, FAILURES, failed - len(devices)
+                    self.mender.deployments, wave["deployment"], counters, FAILURES, failed - len(devices), warn
                 )
                 devices += [device.render() for device in found]
         totals: Counter[str] = Counter()

@@ -178,6 +178,8 @@ class Uploads:
         change = self.artifacts.plan_description(present, plan.description)
         if change.changed and plan.description is not None:
             present = self.artifacts.set_description(present, plan.description)
+            if not plan.create:
+                plan.update[:] = change.update
         return describe(present)
 
     # -- comparing ---------------------------------------------------------------------------------------------

@@ -186,8 +186,41 @@ def test_somebody_who_is_faster_is_joined(newest: MenderServer, deploy: Callable
         return None if len(calls) == 1 else find(self, *given, **more)
 
     monkeypatch.setattr(Deployments, "find", late)
-    assert ok(deploy(newest, fleet={"ids": ids}))["deployment"]["id"] == first["deployment"]["id"]
+    ran = ok(deploy(newest, fleet={"ids": ids}))
+    assert (ran["changed"], ran["deployment"]["id"]) == (False, first["deployment"]["id"])
     assert len(all_of(newest)) == 1
+
+
+def test_deployment_of_somebody_who_is_faster_is_not_aborted(
+    enterprise: MenderServer, deploy: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = enterprise.add_devices(2, "gw")
+    made = ok(deploy(enterprise, fleet={"ids": ids}))["deployment"]["id"]
+    find, calls = Deployments.find, []
+
+    def late(self: Deployments, *given: Any, **more: Any) -> Any:
+        calls.append(1)
+        return None if len(calls) == 1 else find(self, *given, **more)
+
+    monkeypatch.setattr(Deployments, "find", late)
+    ran = deploy(enterprise, fleet={"ids": ids}, retries=2)
+    assert f"Somebody else has just made the deployment 'rel-1' (id {made}), which is the same but" in ran.result["msg"]
+    assert (ran.result["error"]["code"], ran.result["changed"]) == ("conflict", False)
+    assert enterprise.deployment(made).finished is None
+
+
+@pytest.mark.parametrize("option", [{"retries": 2}, {"force_installation": True}], ids=["retries", "force"])
+def test_what_is_not_added_to_a_deployment_under_way_is_told(
+    enterprise: MenderServer, deploy: Callable[..., Ran], option: dict[str, Any]
+) -> None:
+    ids = enterprise.add_devices(2, "gw")
+    assert ok(deploy(enterprise, fleet={"ids": ids}))["changed"]
+    ran = deploy(enterprise, fleet={"ids": ids}, **option)
+    assert not ok(ran)["changed"]
+    [warning] = ran.warnings
+    assert f"is under way without the {next(iter(option))} of this task" in warning
+    for name in ("other", "other"):
+        assert deploy(enterprise, name=name, fleet={"ids": ids}, **option).warnings == []
 
 
 class Killed(BaseException):
@@ -409,6 +442,27 @@ def test_failed_devices_are_named_with_their_logs(server: MenderServer, deploy: 
     assert ok(deploy(server, fleet={"ids": ids}, redeploy="failed"))["changed"]
 
 
+@pytest.mark.parametrize("where", ["/log$", "/deployments/[^/]+/devices(/list)?$"], ids=["log", "list"])
+def test_verdict_is_not_hidden_by_what_cannot_be_read(
+    server: MenderServer, deploy: Callable[..., Ran], where: str
+) -> None:
+    ids = server.add_devices(3, "gw")
+    fleet = devices_of(server, ids[1:])
+    fleet.add(ids[:1], "fail", device_type="gw")
+    broken = {"error": "internal error", "request_id": "r"}
+    with FaultProxy(server.url) as proxy, fleet:
+        proxy.inject("answer", path=where, times=None, status=500, body=broken)
+        good = deploy(server, proxy.url, fleet={"ids": ids}, wait=True, min_success_percentage=60)
+        fleet.wait(lambda _fleet: all_of(server)[0].finished)
+        bad = deploy(server, proxy.url, fleet={"ids": ids}, wait=True)
+    assert ok(good)["counts"]["succeeded"] == 2
+    assert bad.result["error"]["code"] == "threshold_exceeded"
+    [warning] = bad.warnings
+    assert warning.startswith("The result ")
+    assert "internal error" in warning
+    assert [item["id"] for item in bad.result["devices"]["failed"]] == (ids[:1] if "log" in where else [])
+
+
 def test_abort_on_failure(server: MenderServer, deploy: Callable[..., Ran]) -> None:
     ids = server.add_devices(3, "gw")
     fleet = devices_of(server, ids[:1], "fail")
@@ -416,6 +470,12 @@ def test_abort_on_failure(server: MenderServer, deploy: Callable[..., Ran]) -> N
         ran = deploy(server, fleet={"ids": ids}, wait=True, on_failure="abort")
     assert "What was still open has been cancelled" in ran.result["msg"]
     assert ran.result["deployment"]["state"] == "aborted"
+    # an abort is a change, also by a task that has not made the deployment
+    other = server.add_devices(1, "gw")
+    made = ok(deploy(server, name="other", fleet={"ids": other}))["deployment"]["id"]
+    late = deploy(server, name="other", fleet={"ids": other}, wait=True, wait_timeout=1, on_timeout="abort")
+    assert (late.result["error"]["code"], late.result["changed"]) == ("wait_timeout", True)
+    assert server.deployment(made).finished
     counts = ran.result["counts"]
     assert (counts["failed"], counts["aborted"], counts["pending"]) == (1, 2, 0)
     assert all_of(server)[0].finished is not None
@@ -534,6 +594,24 @@ def test_abort_says_exactly_aborted(newest: MenderServer, deploy: Callable[..., 
     assert not ok(deploy(newest, state="aborted", id=made))["changed"]
 
 
+def test_abort_that_comes_too_late_is_no_change(
+    server: MenderServer, deploy: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = server.add_devices(1, "gw")
+    made = ok(deploy(server, fleet={"ids": ids}))["deployment"]["id"]
+    abort = Deployments.abort
+
+    def late(self: Deployments, id: str) -> bool:
+        with devices_of(server, ids) as fleet:
+            fleet.wait(lambda _fleet: server.deployment(made).finished)
+        return abort(self, id)
+
+    monkeypatch.setattr(Deployments, "abort", late)
+    ran = ok(deploy(server, state="aborted", id=made, diff_mode=True))
+    assert (ran["changed"], ran["outcome"], ran["deployment"]["state"]) == (False, None, "succeeded")
+    assert ran["counts"]["succeeded"] == 1
+
+
 def test_several_are_not_aborted_by_chance(newest: MenderServer, deploy: Callable[..., Ran]) -> None:
     ids = newest.add_devices(2)
     for one in ids:
@@ -603,6 +681,14 @@ def test_mistakes_write_nothing(
             [{"batch_size": 50, "start_ts": "2030-01-02T00:00:00Z"}, {"start_ts": "2030-01-01T00:00:00Z"}],
             "phases[1].start_ts is '2030-01-01T00:00:00Z', which is before",
         ),
+        (
+            [{"batch_size": 100}, {"start_ts": "2030-01-01T00:00:00Z"}],
+            "phases[1] is for the rest, but batch_size in front of it adds up to 100 percent, so that no device is",
+        ),
+        (
+            [{"batch_size_devices": 11}, {"start_ts": "2030-01-01T00:00:00Z"}],
+            "but batch_size_devices in front of it adds up to 11 of 11 devices, so that no device is left: give less",
+        ),
     ],
 )
 def test_mistakes_in_phases(
@@ -657,6 +743,9 @@ def test_deployments_are_listed(server: MenderServer, deploy: Callable[..., Ran]
     assert ("pause_before_installing" in one["statistics"]) == ("pauses" in server.features)
     wrong = run(deployment_info, server.url, token=server.token, created_after="yesterday")
     assert wrong.result["msg"].startswith("created_after is 'yesterday'")
+    for given in ({}, {"device_id": ids[0]}):
+        wrong = run(deployment_info, server.url, token=server.token, limit=-1, **given)
+        assert wrong.result["msg"] == "limit is -1: give 1 or more."
 
 
 def test_devices_logs_and_history(server: MenderServer, deploy: Callable[..., Ran], run: Run) -> None:

@@ -374,7 +374,7 @@ def test_same_artifact_from_somebody_else_is_fine(mender: FakeMender, run: Run, 
 def test_description_is_written_to_the_artifact_of_somebody_else(mender: FakeMender, run: Run, src: str) -> None:
     race(mender, Written())
     done = run(module, mender, src=src, description="ours")
-    assert done.result["artifact"]["description"] == "ours"
+    assert (done.result["changed"], done.result["artifact"]["description"]) == (True, "ours")
     assert [line.partition(" ")[0] for line in mender.writes] == ["POST", "PUT"]
 
 
