@@ -71,7 +71,7 @@ PLAN = " Either the user may not do it, or the plan of this Mender account does 
 FINE: dict[tuple[str, int], dict[str, Any]] = {
     ("delete_artifact", 404): {"changed": True, "artifact": None},
     ("read_log", 404): {"changed": False},
-    ("abort_deployment", 422): {"changed": True},
+    ("abort_deployment", 422): {"changed": False, "outcome": None},
     ("read_deployment", 404): {"changed": False, "deployments": []},
 }
 # What the modules say in their own words, with the code.
