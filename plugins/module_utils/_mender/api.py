@@ -99,8 +99,9 @@ class Api:
         except AuthFailed as error:
             if error.status != 401:
                 raise
-            # nothing was done; a login that has worked has run out, or was thrown out by later ones
-            if self._password is None or not self._worked:
+            # nothing was done; a login that has worked has run out, or was thrown out by later ones, and another
+            # thread may have noticed it first
+            if self._password is None or (not self._worked and self.transport.connection.token == token):
                 raise self._explained(error) from None
             self._log_in(token)
             answer = self.transport.send(operation, **options)

@@ -111,9 +111,11 @@ class Devices:
             found: set[str] = set()
             for start in range(0, len(ids), PAGE):
                 part = ids[start : start + PAGE]
-                # a server that does not know device_ids answers with others
-                answer = self._found([ACCEPTED], 1, PAGE, part)
-                found.update(set(part).intersection(id for id, _item in devices_of(answer)))
+                listed = {id for id, _item in devices_of(self._found([ACCEPTED], 1, PAGE, part))}
+                if not listed.issubset(part):
+                    # a server that does not know device_ids answers with others
+                    return self.ids().intersection(ids)
+                found |= listed
             return frozenset(found)
         if len(ids) > FEW:
             return self.ids().intersection(ids)

@@ -85,6 +85,21 @@ def test_login_that_has_been_thrown_out_is_made_anew(mender: FakeMender, client:
     assert mender.logins == 2
 
 
+def test_login_that_another_thread_has_made_meanwhile_is_used(mender: FakeMender, client: Client) -> None:
+    found = client(mender, **USER)
+    found.storage()
+    old = found.api.transport.connection.token
+
+    def other_thread(line: str) -> None:
+        if line == "GET /v1/limits/storage" and mender.logins == 1:
+            mender.tokens.clear()
+            found.api._log_in(old)
+
+    mender.before = other_thread
+    assert found.storage()["limit"] == 1000
+    assert mender.logins == 2
+
+
 def test_login_that_never_worked_is_not_made_anew(mender: FakeMender, client: Client) -> None:
     mender.refuse["GET /v1/limits/storage"] = error(401, "unauthorized")
     with pytest.raises(AuthFailed):

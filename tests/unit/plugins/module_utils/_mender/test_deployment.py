@@ -719,6 +719,23 @@ def test_unknown_devices_can_be_passed_over(server: MenderServer, deploy: Callab
     assert made.targets == [there]
 
 
+def test_server_that_does_not_know_device_ids(
+    newest: MenderServer, deploy: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = newest.add_devices(30, "gw")
+    search = newest.inventory.search
+
+    def old(body: dict[str, Any]) -> Any:
+        asked = {name: value for name, value in body.items() if name != "device_ids"}
+        # what fits into a page of its own choice
+        return search({**asked, "per_page": min(10, asked["per_page"])})
+
+    monkeypatch.setattr(newest.inventory, "search", old)
+    assert ok(deploy(newest, fleet={"ids": ids[25:]}))["counts"]["selected"] == 5
+    unknown = deploy(newest, fleet={"ids": [*ids[25:], NOWHERE]})
+    assert "fleet.ids names 1 of 6 devices that Mender does not know" in unknown.result["msg"]
+
+
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
