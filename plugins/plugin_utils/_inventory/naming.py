@@ -10,9 +10,11 @@ control node, or the name of another device or of a group.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import re
+import socket
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +27,9 @@ _NOT_IN_GROUP = re.compile(r"^[\d\W]|\W")
 _LABELS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 # also what is no address in the usual form is one to the resolver: 127.1, 0x7f000001
 _NUMBER = re.compile(r"(?:\d+|0x[0-9a-f]*)")
+_NUMBERS = re.compile(r"[0-9a-fx.]+")
+# what lists of hosts commonly call the machine that they lie on
+_LOCAL = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 LONGEST = 253
 
 
@@ -72,9 +77,16 @@ def _ip(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _is_local(name: str) -> bool:
     """Tell whether a name means the control node: a host of that name would take the place of Ansible's own."""
-    if name.lower() == "localhost" or name.lower().endswith(".localhost"):
+    plain = name.lower().rstrip(".")
+    if plain in _LOCAL or plain.endswith(".localhost"):
         return True
-    ip = _ip(name)
+    ip = _ip(plain)
+    if ip is None and _NUMBERS.fullmatch(plain):
+        # as the resolver reads it
+        with contextlib.suppress(OSError):
+            ip = ipaddress.IPv4Address(socket.inet_aton(plain))
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip
     return ip is not None and (ip.is_loopback or ip.is_unspecified)
 
 

@@ -27,7 +27,8 @@ def test_name_of_a_host(name: str) -> None:
         "a\nb", "a\tb", "a\x00b", "a\u202eb", "a,b", "web*", "web[1:9]", "!a", "&a", "~a", "@a", "a b ", "a\n", "$(id)",
         "`id`",
         "a;b", "a|b", "'a'", '"a"', "user@host", "localhost", "LocalHost", "x.localhost", "127.0.0.1", "127.1.2.3",
-        "::1", "::", "x" * 254,
+        "::1", "::", "x" * 254, "127.1", "0x7f000001", "2130706433", "0", "localhost.", "ip6-localhost",
+        "0:0:0:0:0:ffff:7f00:1",
     ],
 )  # fmt: skip
 def test_not_a_name_of_a_host(name: str) -> None:
@@ -62,7 +63,8 @@ def test_address(value: str) -> None:
     "value",
     [
         None, "", "localhost", "127.0.0.1", "127.1", "0x7f000001", "2130706433", "::1", "::", "-oProxyCommand=reboot",
-        "a b", "a\n", "{{ x }}", "10.0.0.7;id", "user@10.0.0.7", "1.2.3", "x" * 254,
+        "a b", "a\n", "{{ x }}", "10.0.0.7;id", "user@10.0.0.7", "1.2.3", "x" * 254, "::ffff:127.0.0.1",
+        "::ffff:0.0.0.0", "ip6-loopback", "localhost.localdomain",
     ],
 )  # fmt: skip
 def test_not_an_address(value: str | None) -> None:
