@@ -100,6 +100,7 @@ from ansible_collections.fleet.deploy.plugins.module_utils._core.module import r
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.client import connect
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.device_deployments import DeviceDeployments
+from ansible_collections.fleet.deploy.plugins.module_utils._mender.fleet import shorten
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.options import mender_spec
 
 SPEC = mender_spec().merge(
@@ -120,7 +121,13 @@ def run(task: Task) -> dict[str, Any]:
     deployments = DeviceDeployments(mender.api, mender.deployments, device)
     plan = deployments.plan()
     remaining = [] if task.check_mode else deployments.remove(plan)
-    removed = [{"id": change.key, **change.before} for change in plan.delete if change.key not in remaining]
+    if remaining:
+        task.warn(
+            f"The server has left device '{device}' in {len(remaining)} of its deployments ({shorten(remaining)}): run "
+            "the task again."
+        )
+    plan.delete[:] = [change for change in plan.delete if change.key not in remaining]
+    removed = [{"id": change.key, **change.before} for change in plan.delete]
     return task.result(plan, device_id=device, removed=removed, remaining=remaining)
 
 

@@ -866,6 +866,20 @@ def test_older_deployments_that_were_passed_over_are_not_open(
     assert (ran["changed"], [item["name"] for item in ran["removed"]]) == (old, ["d1"] if old else [])
 
 
+def test_removal_that_the_server_does_not_carry_out(
+    server: MenderServer, deploy: Callable[..., Ran], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [device] = server.add_devices(1, "gw")
+    made = ok(deploy(server, fleet={"ids": [device]}))["deployment"]["id"]
+    monkeypatch.setattr(server.deployments, "leave", lambda *_given: None)
+    ran = run(mender_device_deployments, server.url, diff_mode=True, token=server.token, device_id=device)
+    assert (ok(ran)["changed"], ran.result["removed"], ran.result["remaining"]) == (False, [], [made])
+    assert ran.result["diff"]["before"] == {}
+    assert ran.warnings == [
+        f"The server has left device '{device}' in 1 of its deployments ({made}): run the task again."
+    ]
+
+
 def test_removal_with_a_lost_answer(server: MenderServer, deploy: Callable[..., Ran], run: Run) -> None:
     [device] = server.add_devices(1, "gw")
     ok(deploy(server, fleet={"ids": [device]}))
