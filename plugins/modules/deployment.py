@@ -141,6 +141,8 @@ notes:
     not part of it. On servers of 2020, and O(fleet.groups) and O(fleet.filters) on all, the ids of the devices are
     sent, so that another selection is another deployment. Servers before 4.0 do not show that a deployment is for all
     devices; there it is found again as long as the number of devices is the same.
+  - A deployment that is under way is not changed. When it lacks what the task asks for, such as O(phases) or
+    O(retries), a warning says so.
   - O(redeploy) is about the deployment as a whole. With V(failed) and V(always) it is made again for all its devices;
     those that have the artifact say so at once, unless O(force_installation=true).
   - A deployment that was aborted counts as failed, so it is only made again with O(redeploy=failed) or
