@@ -223,7 +223,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.fleet.deploy.plugins.module_utils._core.argspec import ArgumentSpec
-from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.fleet.deploy.plugins.module_utils._core.errors import FleetError, InvalidInput
 from ansible_collections.fleet.deploy.plugins.module_utils._core.module import run_module
 from ansible_collections.fleet.deploy.plugins.module_utils._core.task import Task
 from ansible_collections.fleet.deploy.plugins.module_utils._mender.artifacts import describe
@@ -274,7 +274,11 @@ def run(task: Task) -> dict[str, Any]:
         # not "dest": Ansible would add owner, mode and more of the file
         result["file"] = download.path
         if download.changed and not task.check_mode:
-            client.downloads.apply(download)
+            try:
+                client.downloads.apply(download)
+            except FleetError as error:
+                error.result.setdefault("changed", plan.changed)
+                raise
         plan.create += download.create
         plan.update += download.update
     if params["link_only"] and not task.check_mode:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._core.errors import Conflict, InvalidInput, Unsupported
+from .._core.errors import Conflict, FleetError, InvalidInput, Unsupported
 from .._core.plan import Change, Plan
 from .._core.transport import NOT_DONE, reads, writes
 from .api import MISSING, PROBE_RELEASES, V1, V2, Api
@@ -143,7 +143,11 @@ class Releases:
         if plan.notes is not None:
             self._write(SET_NOTES, name, {"notes": plan.notes}, "notes", plan.notes or None)
         if plan.tags is not None:
-            self._write(SET_TAGS, name, plan.tags, "tags", sorted(plan.tags))
+            try:
+                self._write(SET_TAGS, name, plan.tags, "tags", sorted(plan.tags))
+            except FleetError as error:
+                error.result.setdefault("changed", plan.notes is not None)
+                raise
         return (self.get(name) if plan.changed else plan.found) or plan.outcome()
 
     def remove(self, plan: ReleasePlan) -> None:

@@ -55,7 +55,7 @@ class RawFile:
 class UploadPlan(Plan):
     """What is to be brought to the server.
 
-    ``found`` is the artifact as the API has it when it is there already.
+    ``found`` is the artifact as the API has it when it is there already, ``sent`` whether this task has brought it.
     """
 
     local: ArtifactFile | None = None
@@ -65,6 +65,7 @@ class UploadPlan(Plan):
     description: str | None = None
     compare: str = CONTENT
     found: dict[str, Any] | None = None
+    sent: bool = False
 
     @property
     def name(self) -> str:
@@ -164,6 +165,14 @@ class Uploads:
             Conflict: another artifact of the name has come in the meantime.
             WaitTimeout: the generated artifact is not there in time.
         """
+        try:
+            return self._apply(plan, wait=wait, wait_timeout=wait_timeout, wait_interval=wait_interval)
+        except FleetError as error:
+            # what was written before the fault counts as changed
+            error.result.setdefault("changed", plan.sent)
+            raise
+
+    def _apply(self, plan: UploadPlan, *, wait: bool, wait_timeout: float, wait_interval: float) -> dict[str, Any]:
         present = plan.found
         if present is None:
             send = self._upload if plan.raw is None else self._generate
@@ -294,7 +303,9 @@ class Uploads:
 
         try:
             operation = replace(operation, title=f"{operation.title} '{plan.name}'")
-            return self.api.send(operation, upload=body, read_back=read_back), True
+            answer = self.api.send(operation, upload=body, read_back=read_back)
+            plan.sent = True
+            return answer, True
         except FleetError as error:
             if error.status not in TAKEN:
                 raise

@@ -167,6 +167,9 @@ def test_links_that_are_refused_again_and_again_end_the_task(mender: FakeMender,
         "Cannot download artifact 'rel-1': the storage refuses the link that the server has just made (HTTP 403)."
     )
     assert mender.links == 3
+    assert not done.result["changed"]
+    # what was written before counts
+    assert download(run, mender, tmp_path, description="new").result["changed"]
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])

@@ -13,7 +13,7 @@ from ansible_collections.fleet.deploy.plugins.modules import mender_release_info
 from servers.artifact_writer import Written
 
 from .conftest import Run
-from .fake import FakeMender
+from .fake import FakeMender, error
 
 TAGS = "PUT /v2/deployments/releases/rel-1/tags"
 NOTES = "PATCH /v2/deployments/releases/rel-1"
@@ -210,3 +210,12 @@ def test_release_of_an_active_deployment_stays(every: FakeMender, run: Run) -> N
         assert done.result["msg"].endswith("have finished (d1, d2), or abort them.")
         assert done.result["error"]["details"] == {"active_deployments": ["d1", "d2"]}
     assert len(every.artifacts) == 4
+
+
+def test_notes_that_were_written_before_a_fault_are_a_change(mender: FakeMender, run: Run) -> None:
+    fill(mender)
+    mender.refuse[TAGS] = error(400, "no")
+    assert not run(module, mender, name="rel-1", tags=["a"]).result["changed"]
+    done = run(module, mender, name="rel-1", notes="text", tags=["a"])
+    assert (done.result["error"]["code"], done.result["changed"]) == ("rejected", True)
+    assert mender.releases["rel-1"]["notes"] == "text"

@@ -462,6 +462,8 @@ def test_generating_that_fails_silently_ends_the_wait(mender: FakeMender, run: R
     assert done.result["msg"].startswith("Waited 0 seconds for the server to generate artifact 'settings-7', which is")
     assert done.result["msg"].endswith("look into the log of its create-artifact-worker, and check the args.")
     assert (done.result["last_state"], done.result["attach"]["src"]) == (None, raw)
+    # the server has it in its queue
+    assert done.result["changed"]
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
