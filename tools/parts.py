@@ -290,7 +290,8 @@ def releases(place: Place) -> None:
 
 def molecule(place: Place) -> None:
     """Run the roles' scenarios."""
-    place.run(place.program("molecule"), "test", "--all", *place.arguments)
+    # what it keeps about instances is named after the last folder of the checkout only
+    place.run(place.program("molecule"), "test", "--all", *place.arguments, ANSIBLE_HOME=str(place.base / "home"))
 
 
 def demo(place: Place) -> None:
