@@ -26,6 +26,8 @@ JAVA_REQUIREMENTS = "tools/requirements-java21.txt"
 MORE_JAVA = ROOT / ".cache" / "java-21"
 # the tests that tell whether a release is one of those that work
 ON_EVERY_RELEASE = ("test_targets.py", "test_inventory_hawkbit.py", "test_bulk.py")
+# and those of the generation between the two of `make test`
+ON_MIDDLE_RELEASE = ("test_assign.py", "test_approval.py", "test_bad_input.py", "test_seed.py", "test_seed_errors.py")
 ON_EVERY_MENDER = (
     "test_targets_mender.py", "test_inventory_mender.py", "test_roles_mender.py", "test_seed_mender.py",
     "test_bad_input_mender.py",
@@ -285,6 +287,7 @@ def releases(place: Place) -> None:
     """Run the tests of servers on the releases of hawkBit, and the versions of Mender, that are not in `make test`."""
     place.run("tools/venv", "--any", sys.executable, MORE_JAVA, JAVA_REQUIREMENTS, cwd=ROOT)
     _pytest(place, [f"tests/integration/{name}" for name in ON_EVERY_RELEASE], "--hawkbit=more")
+    _pytest(place, [f"tests/integration/{name}" for name in ON_MIDDLE_RELEASE], "--hawkbit=0.9.0")
     _pytest(place, [f"tests/integration/{name}" for name in ON_EVERY_MENDER], "--mender=more")
 
 

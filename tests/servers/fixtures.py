@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hawkbit",
         metavar="VERSIONS",
         help="hawkBit releases to test against, with commas, or 'more': those that are not among the default, "
-        "which is one of each generation",
+        "which is one of the newest and one of the oldest generation",
     )
     parser.addoption(
         "--mender",

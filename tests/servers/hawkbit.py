@@ -44,10 +44,10 @@ __all__ = [
     "start_any",
 ]
 
-# One release of each generation of the Management API that the collection tells apart, newest first.
-DEFAULT_VERSIONS = ("1.0.4", "0.9.0", "0.3.0M7")
-# What else must work: the newest release, and the first one after the milestones.
-MORE_VERSIONS = ("1.1.0", "0.3.0")
+# The newest generation of the Management API that the collection tells apart, and the oldest one, newest first.
+DEFAULT_VERSIONS = ("1.0.4", "0.3.0M7")
+# What else must work: the generation in between, the newest release, and the first one after the milestones.
+MORE_VERSIONS = ("0.9.0", "1.1.0", "0.3.0")
 # A newer Java than that of requirements-test.txt, for the releases that need it; `make releases` puts it there.
 MORE_JAVA = Path(__file__).resolve().parents[2] / ".cache" / "java-21"
 START_SECONDS = 300.0
