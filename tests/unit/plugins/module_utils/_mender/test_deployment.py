@@ -450,7 +450,7 @@ def test_verdict_is_not_hidden_by_what_cannot_be_read(
     fleet = devices_of(server, ids[1:])
     fleet.add(ids[:1], "fail", device_type="gw")
     broken = {"error": "internal error", "request_id": "r"}
-    with FaultProxy(server.url) as proxy, fleet:
+    with fleet, FaultProxy(server.url) as proxy:
         proxy.inject("answer", path=where, times=None, status=500, body=broken)
         good = deploy(server, proxy.url, fleet={"ids": ids}, wait=True, min_success_percentage=60)
         fleet.wait(lambda _fleet: all_of(server)[0].finished)
